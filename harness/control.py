@@ -52,7 +52,9 @@ def _resizes(current: Allocation, target: Allocation, names: Sequence[str], *, g
 
 
 def _new_names(names: Sequence[str], replicas: int) -> list[str]:
-    taken, free, index = set(names), [], 0
+    taken = set(names)
+    free: list[str] = []
+    index = 0
     while len(taken) + len(free) < replicas:
         if replica_name(index) not in taken:
             free.append(replica_name(index))

@@ -214,6 +214,8 @@ class StartBatch:
     batch_id: int
     replica: str
     requests: tuple[Queued, ...]
+    started_s: float
+    cores: float
 
 
 @dataclass(frozen=True, slots=True)

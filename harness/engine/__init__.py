@@ -1,4 +1,4 @@
-"""The data path's decisions: queue order, batching, dispatch and shedding over k replicas. Pure; time is an argument."""
+"""The data path's decisions: queue order, batching, dispatch and shedding over k replicas. Pure."""
 
 from harness.engine.engine import Engine
 

@@ -13,6 +13,7 @@ from harness.engine.queue import WaitingLine
 from harness.engine.window import Window
 from harness.types import (
     Allocation,
+    Counts,
     Drop,
     EngineEffect,
     EngineSettings,
@@ -86,8 +87,7 @@ class Engine:
     def set_replica(self, now_s: float, name: str, cores: float, threads: int | None = None) -> list[EngineEffect]:
         """A replica has joined, or its cores are now these."""
         known = self._replicas.get(name) or ReplicaState(name, cores, threads_for(cores))
-        phase = "draining" if known.phase == "draining" else "ready"
-        self._replicas[name] = replace(known, cores=cores, threads=threads or threads_for(cores), phase=phase)
+        self._replicas[name] = replace(known, cores=cores, threads=threads or threads_for(cores))
         return self._dispatch(now_s)
 
     def drain_replica(self, name: str) -> bool:
@@ -103,6 +103,10 @@ class Engine:
     def queue_length(self) -> int:
         """Requests that wait."""
         return len(self._line)
+
+    def counts(self) -> Counts:
+        """Requests by outcome since the start."""
+        return self._window.counts()
 
     def replicas(self) -> tuple[ReplicaState, ...]:
         """All replicas, draining ones included."""
@@ -122,7 +126,7 @@ class Engine:
             in_flight=tuple(batch.flight for batch in self._batches.values()),
             replicas=self.replicas(),
             service=self._window.services(now_s),
-            counts=self._window.counts(),
+            counts=self.counts(),
         )
 
     # Decisions
@@ -180,7 +184,7 @@ class Engine:
         flight = InFlight(batch_id, replica.name, len(chosen), now_s, _earliest(chosen))
         self._batches[batch_id] = _Batch(flight, tuple(chosen), replica.cores)
         self._replicas[replica.name] = replace(replica, batches_in_flight=replica.batches_in_flight + 1)
-        return [*effects, StartBatch(batch_id, replica.name, tuple(chosen))]
+        return [*effects, StartBatch(batch_id, replica.name, tuple(chosen), now_s, replica.cores)]
 
     def _free_replica(self) -> ReplicaState | None:
         """The ready replica with the fewest batches, the first of equals; None when all are full."""

@@ -1,0 +1,1 @@
+"""The gateway: an Open Inference Protocol server whose queue, order, batching and dispatch are the engine."""

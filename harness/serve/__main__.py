@@ -1,0 +1,59 @@
+"""The gateway as a program: `python -m harness.serve --host 127.0.0.1 --port 8000 --config JSON`."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from harness.engine import Engine
+from harness.latency import LatencyModel
+from harness.serve.app import Gateway, ServedModel
+from harness.serve.metrics import Metrics
+from harness.serve.replicas import HttpReplicas
+from harness.serve.station import Station
+from harness.types import EngineSettings
+
+FAST_QUANTILE = 0.05  # a request is hopeless only when even a lucky service time is too slow
+
+
+def gateway(config: Mapping[str, Any]) -> Gateway:
+    """The gateway that this configuration (docs/protocol.md) describes."""
+    latency = LatencyModel.from_dict(config["latency"])
+    height, width, channels = config["image_shape"]
+    model = ServedModel(
+        name=config["model_name"],
+        image_shape=(height, width, channels),
+        variant=config.get("variant", "default"),
+        stage=config.get("stage", "main"),
+        default_budget_s=config["default_budget_s"],
+    )
+    engine = Engine(
+        EngineSettings(**config["engine"]),
+        latency.predict_s,
+        lambda batch, cores: latency.predict_quantile_s(batch, cores, FAST_QUANTILE),
+        config.get("window_s", 5.0),
+    )
+    replicas = HttpReplicas(model.name, model.image_shape)
+    metrics = Metrics(engine)
+    return Gateway(model, Station(engine, replicas, metrics.watch), replicas, metrics)
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m harness.serve", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--config", required=True, help="JSON, see docs/protocol.md")
+    arguments = parser.parse_args()
+    app = gateway(json.loads(arguments.config)).application()
+    gc.freeze()  # what exists now lives as long as the process; do not walk it again during the run
+    web.run_app(app, host=arguments.host, port=arguments.port, print=None, access_log=None, shutdown_timeout=2.0)
+
+
+if __name__ == "__main__":
+    main()
