@@ -1,0 +1,1 @@
+"""Sponge: in-place vertical scaling, deadline order and dynamic batching."""

@@ -1,0 +1,111 @@
+"""`sponge`: the smallest allocation that meets every deadline that can be met, looked for anew at every tick.
+
+It looks ahead one control interval, over the requests that wait and the arrivals to come. What comes is taken from
+what came: each interval of the recent past, moved to now, is one possible future, and the allocation must do for the
+worst of them. Service times are the profile's, corrected by those observed.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.errors import bad_value
+from harness.policy.conditions import Conditions
+from harness.policy.lookahead import Expected, Option, Outcome, ServiceTable, fewest_misses
+from harness.seams import Policy
+from harness.settings import from_mapping
+from harness.types import Decision, Observation
+
+CORRECTION_BOUNDS = (0.5, 3.0)  # beyond this the profile is of another model or machine, not a little off
+CORRECTION_WEIGHT = 0.5  # of the newest interval against all before
+FEWEST_SAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SpongeSettings:
+    """headroom: share of the SLO the plan may use, the rest is reserve. tail_quantile: of the service time held
+    against a deadline; the queue ahead of it counts with the mean."""
+
+    headroom: float = 0.9
+    tail_quantile: float = 0.95
+
+
+class SpongePolicy:
+    """Fewest expected misses first, then fewest cores, then smallest batch."""
+
+    def __init__(self, conditions: Conditions, settings: SpongeSettings) -> None:
+        self._conditions = conditions
+        self._settings = settings
+        self._margin_s = (1 - settings.headroom) * conditions.slo_s
+        self._tail_ratio = conditions.latency.quantile_ratio(settings.tail_quantile)
+
+    def decide(self, observation: Observation) -> Decision:
+        """The allocation for the next interval; the current one when nothing is known yet."""
+        correction = self._correction(observation)
+        if observation.counts.arrived == 0:
+            return Decision(observation.allocation, "no requests seen yet: keep", correction)
+        outcome = fewest_misses(self._options(correction), self._futures(observation), self._free_s(observation))
+        if outcome is None:
+            return Decision(observation.allocation, "no options: keep", correction)
+        target = replace(observation.allocation, cores=outcome.option.cores, batch_size=outcome.option.batch)
+        return Decision(replace(target, replicas=1), _reason(outcome), correction)
+
+    def _options(self, correction: float) -> Iterator[Option]:
+        for cores in self._conditions.cores.values():
+            mean_s = [0.0]
+            for batch in range(1, self._conditions.max_batch + 1):
+                mean_s.append(self._conditions.latency.predict_s(batch, cores) * correction)
+                tail_s = tuple(s * self._tail_ratio for s in mean_s)
+                yield Option(cores, batch, ServiceTable(tuple(mean_s), tail_s))
+
+    def _futures(self, observation: Observation) -> list[list[Expected]]:
+        """One list of work per recent interval; the busiest first, because it rejects an option soonest.
+
+        An interval without work stands for one request: somebody may come, and the next tick would be too late.
+        """
+        now_s, tick_s = observation.now_s, self._conditions.tick_s
+        queued = [Expected(now_s, r.deadline_s - self._margin_s) for r in observation.queue]
+        futures = []
+        for back in range(1, max(1, int(observation.window_s / tick_s)) + 1):
+            shift_s = back * tick_s
+            came = [r for r in observation.recent if 0 < r.arrived_s + shift_s - now_s <= tick_s]
+            work = queued + [self._moved(r.arrived_s, r.deadline_s, shift_s) for r in came]
+            futures.append(work or [Expected(now_s, now_s + self._conditions.slo_s - self._margin_s)])
+        return sorted(futures, key=len, reverse=True)
+
+    def _moved(self, arrived_s: float, deadline_s: float, shift_s: float) -> Expected:
+        return Expected(arrived_s + shift_s, deadline_s + shift_s - self._margin_s)
+
+    def _free_s(self, observation: Observation) -> float:
+        """When the replica is done with what it holds."""
+        cores = observation.allocation.cores
+        ends = [f.started_s + self._conditions.latency.predict_s(f.size, cores) for f in observation.in_flight]
+        return max([observation.now_s, *ends])
+
+    def _correction(self, observation: Observation) -> float:
+        """Observed over predicted service time, smoothed over the intervals."""
+        before = 1.0 if observation.memory is None else float(observation.memory)
+        predict_s = self._conditions.latency.predict_s
+        ratios = [s.service_s / predict_s(s.batch_size, s.cores) for s in observation.service if s.cores > 0]
+        if len(ratios) < FEWEST_SAMPLES:
+            return before
+        smoothed = before + CORRECTION_WEIGHT * (statistics.median(ratios) - before)
+        return min(max(smoothed, CORRECTION_BOUNDS[0]), CORRECTION_BOUNDS[1])
+
+
+def _reason(outcome: Outcome) -> str:
+    if outcome.missed == 0:
+        return "smallest that meets every deadline"
+    return f"{outcome.missed} cannot be met: largest useful"
+
+
+def build(conditions: Conditions, settings: Mapping[str, Any], place: str) -> Policy:
+    """The policy for these conditions. Raises UsageError naming `place` for bad settings."""
+    chosen = from_mapping(SpongeSettings, settings, place)
+    for name in ("headroom", "tail_quantile"):
+        if not 0 < getattr(chosen, name) <= 1:
+            raise bad_value(place, name, getattr(chosen, name), "must be in (0, 1]")
+    return SpongePolicy(conditions, chosen)

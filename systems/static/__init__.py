@@ -1,0 +1,1 @@
+"""Static allocations: no control at all."""
