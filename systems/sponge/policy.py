@@ -50,8 +50,12 @@ class SpongePolicy:
         outcome = fewest_misses(self._options(correction), self._futures(observation), self._free_s(observation))
         if outcome is None:
             return Decision(observation.allocation, "no options: keep", correction)
-        target = replace(observation.allocation, cores=outcome.option.cores, batch_size=outcome.option.batch)
-        return Decision(replace(target, replicas=1), _reason(outcome), correction)
+        target = replace(
+            observation.allocation, cores=outcome.option.cores, batch_size=outcome.option.batch, replicas=1
+        )
+        if target.cores < observation.allocation.cores and _is_history_short(observation):
+            return Decision(observation.allocation, "too little seen to shrink: keep", correction)
+        return Decision(target, _reason(outcome), correction)
 
     def _options(self, correction: float) -> Iterator[Option]:
         for cores in self._conditions.cores.values():
@@ -94,6 +98,11 @@ class SpongePolicy:
             return before
         smoothed = before + CORRECTION_WEIGHT * (statistics.median(ratios) - before)
         return min(max(smoothed, CORRECTION_BOUNDS[0]), CORRECTION_BOUNDS[1])
+
+
+def _is_history_short(observation: Observation) -> bool:
+    """Everything that ever came still lies within the window: a quiet first second says little about the next."""
+    return observation.counts.arrived == len(observation.recent)
 
 
 def _reason(outcome: Outcome) -> str:

@@ -1,0 +1,187 @@
+"""A whole run: a scenario, some systems, some seeds, one backend."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.errors import unknown_name
+from harness.latency import LatencyModel
+from harness.plan import Plan, build_plan
+from harness.policy.bounded import Bounded
+from harness.policy.conditions import Conditions
+from harness.policy.system import SystemFile
+from harness.replica.models import ModelFile, model_file
+from harness.run.host import code_facts, host_facts, package_versions
+from harness.run.session import Session, Watch, run_session
+from harness.scenario import Scenario
+from harness.seams import Backend, Policy
+from harness.settings import from_mapping, read_toml
+from harness.tables import write_parquet
+from harness.traces import Trace, load_trace
+from harness.types import EngineSettings, Service
+from systems import SYSTEMS
+
+MakeBackend = Callable[[], Backend]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What the user asked for. mirror: folder with the traces' files; None looks in the usual places."""
+
+    scenario: Scenario
+    systems: tuple[str, ...]
+    seeds: tuple[int, ...]
+    out: Path
+    mirror: Path | None = None
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is the same for all systems and seeds of a run."""
+
+    request: RunRequest
+    run_id: str
+    folder: Path
+    model: ModelFile
+    latency: LatencyModel
+    common: dict[str, Any]
+
+
+def new_run_id() -> str:
+    """A name for a run: when, and a few random letters."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def load_traces(scenario: Scenario, mirror: Path | None) -> dict[str, Trace]:
+    """The traces a scenario names."""
+    return {name: load_trace(name, mirror) for name in scenario.plan.trace_names()}
+
+
+def describe_traces(traces: dict[str, Trace]) -> list[dict[str, Any]]:
+    """Name and provenance of every trace, for the manifest."""
+    return [{"asked_for": asked, "name": trace.name, **trace.provenance.as_dict()} for asked, trace in traces.items()]
+
+
+def service_of(scenario: Scenario, model: ModelFile, latency: LatencyModel, run_id: str) -> Service:
+    """What a backend has to run, with the engine settings every system shares."""
+    return Service(
+        model_name=model.name,
+        model_path=str(model.path),
+        image_shape=scenario.service.image_shape,
+        max_cores=scenario.cores.values()[-1],
+        gateway=gateway_config(scenario, model, latency, scenario.engine.settings({}, "engine")),
+        run_id=run_id,
+    )
+
+
+def gateway_config(
+    scenario: Scenario, model: ModelFile, latency: LatencyModel, engine: EngineSettings
+) -> dict[str, Any]:
+    """The gateway's configuration (docs/protocol.md)."""
+    return {
+        "model_name": model.name,
+        "image_shape": list(scenario.service.image_shape),
+        "engine": asdict(engine),
+        "latency": latency.to_dict(),
+        "window_s": 5.0 * scenario.tick_s,
+        "default_budget_s": scenario.plan.slo_s,
+    }
+
+
+def build_system(name: str, conditions: Conditions) -> tuple[Policy, SystemFile]:
+    """The policy of a system, kept within bounds, and what its file says. Raises UsageError."""
+    if name not in SYSTEMS:
+        raise unknown_name("systems", "system", name, SYSTEMS)
+    system = SYSTEMS[name]
+    place = f"systems/{system.file.parent.name}/{system.file.name}"
+    file = from_mapping(SystemFile, read_toml(system.file), place)
+    return Bounded(system.build(conditions, file.settings, place), conditions), file
+
+
+def run_benchmark(prepared: Prepared, traces: dict[str, Trace], make_backend: MakeBackend, watch: Watch) -> list[Any]:
+    """Run every system on every seed's plan; the manifests, in the order of the runs."""
+    manifests = []
+    for seed in prepared.request.seeds:
+        plan = build_plan(prepared.request.scenario.plan, traces, seed)
+        plan_path = write_plan(prepared.folder, plan)
+        for system in prepared.request.systems:
+            session = session_of(prepared, system, plan, plan_path)
+            manifests.append(run_session(session, make_backend(), watch))
+    return manifests
+
+
+def write_plan(folder: Path, plan: Plan) -> Path:
+    """plan.parquet of one seed, once for all systems."""
+    path = folder / "plans" / f"seed-{plan.seed}" / "plan.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_parquet(path, plan.to_table(), {"plan_sha256": plan.plan_sha256, "seed": str(plan.seed)})
+    return path
+
+
+def session_of(prepared: Prepared, system: str, plan: Plan, plan_path: Path) -> Session:
+    """One system on one plan."""
+    scenario, model, latency = prepared.request.scenario, prepared.model, prepared.latency
+    conditions = Conditions(scenario.cores, scenario.engine.max_batch, scenario.plan.slo_s, scenario.tick_s, latency)
+    policy, file = build_system(system, conditions)
+    engine = scenario.engine.settings(file.engine, f"systems: {system}: engine")
+    service = service_of(scenario, model, latency, prepared.run_id)
+    facts = {
+        **prepared.common,
+        "seed": plan.seed,
+        "plan": plan.counts(),
+        "plan_sha256": plan.plan_sha256,
+        "system": {"name": system, **asdict(file), "resolved_engine": asdict(engine)},
+    }
+    return Session(
+        system=system,
+        seed=plan.seed,
+        folder=prepared.folder / system / f"seed-{plan.seed}",
+        plan_path=plan_path,
+        duration_s=scenario.plan.duration_s,
+        tick_s=scenario.tick_s,
+        lag_bound_s=scenario.validity.send_lag_p99_s,
+        policy=policy,
+        service=replace(service, gateway=gateway_config(scenario, model, latency, engine)),
+        start=scenario.initial_allocation(),
+        facts=facts,
+    )
+
+
+def common_facts(
+    request: RunRequest, model: ModelFile, latency: LatencyModel, traces: dict[str, Trace]
+) -> dict[str, Any]:
+    """What the manifests of one run share."""
+    return {
+        "scenario": request.scenario.resolved(),
+        "scenario_sha256": request.scenario.sha256,
+        "traces": describe_traces(traces),
+        "model": {"name": model.name, "sha256": model.sha256},
+        "latency": latency.to_dict(),
+        "host": host_facts(),
+        **code_facts(),
+        "packages": package_versions(),
+    }
+
+
+def prepare(request: RunRequest, latency: LatencyModel, traces: dict[str, Trace], run_id: str) -> Prepared:
+    """Everything that must be right before the first container starts; builds every system once to find faults."""
+    scenario = request.scenario
+    model = model_file(request.model or scenario.service.model)
+    conditions = Conditions(scenario.cores, scenario.engine.max_batch, scenario.plan.slo_s, scenario.tick_s, latency)
+    for system in request.systems:
+        build_system(system, conditions)
+    folder = request.out / scenario.name / run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    return Prepared(request, run_id, folder, model, latency, common_facts(request, model, latency, traces))
+
+
+def seeds_of(count: int, first: int = 1) -> Sequence[int]:
+    """Seeds 1..n."""
+    return tuple(range(first, first + count))

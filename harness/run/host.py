@@ -1,0 +1,55 @@
+"""What the manifest says about the machine, the code and the packages."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGES = ("aiohttp", "docker", "geventhttpclient", "locust", "numpy", "onnxruntime", "pandas", "pulp", "pyarrow")
+
+
+def host_facts() -> dict[str, Any]:
+    """Processor, cores, kernel, cgroup version, Python."""
+    return {
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "system": platform.system(),
+        "cgroup": "v2" if Path("/sys/fs/cgroup/cgroup.controllers").exists() else "v1",
+        "python": platform.python_version(),
+    }
+
+
+def code_facts() -> dict[str, Any]:
+    """Commit of this checkout and whether it differs from it; nulls outside a checkout."""
+    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+    return {"git_commit": commit or None, "git_dirty": None if changes is None else bool(changes)}
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that take part in a measurement."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor())
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True, check=False, timeout=10
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,125 @@
+"""A scenario: the conditions under which systems are compared. One TOML file each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError, bad_value, unknown_name
+from harness.plan import PlanSpec
+from harness.policy.conditions import CoreGrid
+from harness.settings import from_mapping, read_toml
+from harness.types import Allocation, Close, DropRule, EngineSettings, Order
+
+SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """What is served. model: a built-in network or the path of an ONNX file. image_shape: height, width, channels of
+    the raw image a client sends (uint8)."""
+
+    model: str
+    image_shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """The data path every system shares, unless a system's own file says otherwise."""
+
+    max_batch: int = 8
+    order: Order = "edf"
+    close: Close = "idle"
+    drop: DropRule = "hopeless"
+
+    def settings(self, overrides: Mapping[str, Any], place: str) -> EngineSettings:
+        """Engine settings with a system's own differences."""
+        shared = {"order": self.order, "close": self.close, "drop": self.drop}
+        return from_mapping(EngineSettings, {**shared, **overrides}, place)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileSpec:
+    """Which cells of the latency grid are measured when no profile is cached, and how often each."""
+
+    cores: tuple[float, ...]
+    batches: tuple[int, ...]
+    repeats: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ValiditySpec:
+    """When a run counts. send_lag_p99_s: the load generator's own lag, above which the run is invalid."""
+
+    send_lag_p99_s: float = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """All conditions of a comparison. tick_s: the control interval. Systems start with all cores and batch 1."""
+
+    name: str
+    title: str
+    systems: tuple[str, ...]
+    plan: PlanSpec
+    service: ServiceSpec
+    cores: CoreGrid
+    profile: ProfileSpec
+    engine: EngineSpec = field(default_factory=EngineSpec)
+    validity: ValiditySpec = field(default_factory=ValiditySpec)
+    tick_s: float = 1.0
+
+    def validate(self, place: str) -> None:
+        """Raise UsageError naming place, key, value and rule."""
+        self.plan.validate(f"{place}: plan")
+        self.cores.validate(f"{place}: cores")
+        _at_least(place, "tick_s", self.tick_s, 0.1)
+        _at_least(place, "max_batch", self.engine.max_batch, 1)
+        _at_least(place, "repeats", self.profile.repeats, 1)
+        if not self.systems:
+            raise UsageError(f"{place}: systems is empty; must name at least one system")
+        if any(side < 1 for side in self.service.image_shape) or self.service.image_shape[2] != 3:
+            raise bad_value(place, "image_shape", self.service.image_shape, "must be height, width >= 1 and 3 channels")
+
+    def initial_allocation(self) -> Allocation:
+        """Where every system starts: all cores, batch 1, as the published runs did."""
+        return Allocation(self.cores.values()[-1], 1)
+
+    def resolved(self) -> dict[str, Any]:
+        """All settings, defaults included, as plain values."""
+        return asdict(self)
+
+    @property
+    def sha256(self) -> str:
+        """Over the resolved settings: two scenarios with the same are the same, however they were written."""
+        return hashlib.sha256(json.dumps(self.resolved(), sort_keys=True).encode()).hexdigest()
+
+
+def scenario_names(folder: Path = SCENARIOS) -> list[str]:
+    """Names of the shipped scenarios."""
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
+def load_scenario(name_or_path: str, known_systems: Collection[str]) -> Scenario:
+    """A shipped scenario by name, or one's own by the path of its TOML file. Raises UsageError."""
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = SCENARIOS / f"{name_or_path}.toml"
+        if name_or_path not in scenario_names():
+            raise unknown_name("scenarios", "scenario", name_or_path, scenario_names())
+    place = f"scenarios/{path.name}" if path.parent == SCENARIOS else str(path)
+    scenario = from_mapping(Scenario, {"name": path.stem, **read_toml(path)}, place)
+    scenario.validate(place)
+    for system in scenario.systems:
+        if system not in known_systems:
+            raise unknown_name(place, "system", system, known_systems)
+    return scenario
+
+
+def _at_least(place: str, name: str, value: float, least: float) -> None:
+    if value < least:
+        raise bad_value(place, name, value, f"must be >= {least:g}")
