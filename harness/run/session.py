@@ -67,7 +67,7 @@ Watch = Callable[[Status], None]
 def run_session(session: Session, backend: Backend, watch: Watch) -> dict[str, Any]:
     """Run it and return the manifest. What was measured is on disk even when this raises."""
     session.folder.mkdir(parents=True, exist_ok=True)
-    manifest = {**session.facts, "state": "running", "started_utc": utc_now()}
+    manifest = {**session.facts, "start": asdict(session.start), "state": "running", "started_utc": utc_now()}
     write_manifest(session.folder, manifest)
     ended: Ended | None = None
     failure = "the run was interrupted"
