@@ -119,15 +119,14 @@ def group_of_process(pid: int) -> CpuGroup | None:
 def read_cores(group: CpuGroup) -> float:
     """The cores in force, infinity when unlimited. Raises BenchError when the file cannot be read."""
     if group.version == 2:
-        return parse_cpu_max(_read(group.cpu / "cpu.max"))
-    quota = int(_read(group.cpu / "cpu.cfs_quota_us"))
-    return math.inf if quota < 0 else quota / int(_read(group.cpu / "cpu.cfs_period_us"))
+        return parse_limit(_read(group.cpu / "cpu.max"))
+    return parse_limit(f"{_read(group.cpu / 'cpu.cfs_quota_us')} {_read(group.cpu / 'cpu.cfs_period_us')}")
 
 
-def parse_cpu_max(text: str) -> float:
-    """Cores from version 2's `cpu.max`: `quota period` or `max period`."""
+def parse_limit(text: str) -> float:
+    """Cores from `quota period`: microseconds, and `max` (version 2) or -1 (version 1) for no limit."""
     quota, period = text.split()
-    return math.inf if quota == "max" else int(quota) / int(period)
+    return math.inf if quota == "max" or int(quota) < 0 else int(quota) / int(period)
 
 
 def write_cores(group: CpuGroup, cores: float, period_s: float = PERIOD_S) -> None:

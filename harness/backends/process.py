@@ -81,8 +81,8 @@ class ProcessRuntime:
     def launch_replica(self, name: str, threads: int, cores: float | None) -> str:
         """Start `harness.replica`, in its CPU limit from its first instruction. Its port stays its own for the run."""
         port = self._ports.setdefault(name, free_port())
-        groups = self._limiter.prepare(name, cores)
-        child = self._launch(name, groups, replica_command(self._opened(), LOOPBACK, port, threads))
+        groups, service = self._limiter.prepare(name, cores), self._opened()
+        child = self._launch(name, groups, replica_command(service, LOOPBACK, port, threads, service.model_path))
         self._limiter.adopt(name, child.process.pid)
         return f"http://{LOOPBACK}:{port}"
 
@@ -140,12 +140,12 @@ class ProcessRuntime:
             self._launcher = None
 
 
-def replica_command(service: Service, host: str, port: int, threads: int) -> list[str]:
-    """Module and arguments of a replica (docs/protocol.md)."""
+def replica_command(service: Service, host: str, port: int, threads: int, model_path: str) -> list[str]:
+    """Module and arguments of a replica (docs/protocol.md); `model_path` as the replica sees it."""
     options = {
         "--host": host,
         "--port": str(port),
-        "--model": service.model_path,
+        "--model": model_path,
         "--model-name": service.model_name,
         "--image-shape": ",".join(map(str, service.image_shape)),
         "--max-threads": str(threads_for(service.max_cores)),
