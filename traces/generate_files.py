@@ -97,6 +97,8 @@ def entry_of(row: dict[str, Any]) -> dict[str, Any]:
     file = row["file"]
     if DOCUMENTS.search(file) or file.endswith("02-Round-Trip-Times/data.csv"):
         parser = ""
+    if file.endswith("Multivariate_Dataset/dataset.zip"):
+        parser = "nyu-multivariate"
     entry = {"dataset": dataset, "file": file, "bytes": row["bytes"], "sha256": row["sha256"]}
     entry |= {"url": row.get("url") or "", "repository": row["repo"], "commit": row.get("commit") or ""}
     if entry["url"].startswith("pip "):

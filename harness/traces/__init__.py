@@ -2,7 +2,6 @@
 
 from harness.traces.library import load_trace
 from harness.traces.model import ArrivalTrace, BandwidthTrace, Provenance, Trace
-from harness.traces.readers import read_ghent_json, read_ghent_log
 
 __all__ = [
     "ArrivalTrace",
@@ -10,6 +9,4 @@ __all__ = [
     "Provenance",
     "Trace",
     "load_trace",
-    "read_ghent_json",
-    "read_ghent_log",
 ]

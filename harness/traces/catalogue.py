@@ -54,14 +54,15 @@ class TraceFile:
     mobility: str = ""
     direction: str = ""
 
-    def provenance(self) -> Provenance:
-        """What every trace read from this file says of its origin."""
+    def provenance(self, transforms: tuple[str, ...] = ()) -> Provenance:
+        """What every trace read from this file says of its origin; `transforms` are what its reader had to do."""
         return Provenance(
             dataset=self.dataset.name,
             file=self.file,
             source_sha256=self.sha256,
             licence=self.dataset.licence,
             citation=self.dataset.citation,
+            transforms=transforms,
         )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from harness.errors import BenchError, UsageError
+from harness.errors import BenchError, UsageError, unknown_name
 from harness.traces.catalogue import TraceFile, find
 from harness.traces.download import Progress, Unreachable, download
 from harness.traces.model import Trace
 from harness.traces.places import local_file, mirror_dir
-from harness.traces.readers import SINGLE
+from harness.traces.readers import read_all
 from harness.traces.source import Source
 from harness.traces.synthetic import GHENT_4G, synthetic_bandwidth
 
@@ -51,10 +51,12 @@ def fetched(file: TraceFile, mirror: Path | None = None, progress: Progress | No
 
 def read(file: TraceFile, key: str, path: Path) -> Trace:
     """Parse one trace of a file. Raises UsageError for faults in the file and for a key it does not have."""
-    if key:
-        raise UsageError(f"traces: {file.name} has no part {key!r}; it holds one trace")
-    trace = SINGLE[file.parser](Source(path))
-    return replace(trace, name=file.name, provenance=file.provenance())
+    traces = read_all(file.parser, Source(path))
+    if key not in traces:
+        raise unknown_name(f"traces: {file.name}", "part", key, traces)
+    trace = traces[key]
+    notes = trace.provenance.transforms
+    return replace(trace, name="/".join(filter(None, (file.name, key))), provenance=file.provenance(notes))
 
 
 def stand_in(name: str, because: str) -> Trace:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import math
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from harness.errors import UsageError
 
 MAX_LINE_BYTES = 1 << 20
 MAX_DOCUMENT_BYTES = 64 << 20
+MAX_SAMPLES = 20_000_000
 
 Report = Callable[[str], None]
+Open = Callable[[], BinaryIO]
 
 
 def raise_fault(fault: str) -> None:
@@ -23,10 +27,19 @@ def raise_fault(fault: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file and what to do with its faults: raise at the first (default), or collect them all (`traces check`)."""
+    """A file and what to do with its faults: raise at the first (default), or collect them all (`traces check`).
+
+    opener: how to get at the bytes when they are not simply the file's, as for a member of an archive; `path` is then
+    the name that faults show.
+    """
 
     path: Path
     report: Report = raise_fault
+    opener: Open | None = None
+
+    def open(self) -> BinaryIO:
+        """The bytes, for reading. Raises UsageError when they cannot be had."""
+        return self.opener() if self.opener else open_binary(self.path)
 
     def fault(self, line: int, message: str) -> None:
         """Report one fault; when this returns, the reader leaves the line out and goes on."""
@@ -38,7 +51,7 @@ class Source:
         Raises UsageError at once, whatever the report, for a file that is missing, empty, a web page, not UTF-8, or
         has a line above 1 MiB: nothing after such a fault can be read with sense.
         """
-        with open_binary(self.path) as file:
+        with self.open() as file:
             number = 0
             while raw := file.readline(MAX_LINE_BYTES + 1):
                 number += 1
@@ -54,7 +67,7 @@ class Source:
 
     def document(self) -> str:
         """The whole text of a format that cannot be read by lines (JSON). Raises UsageError above 64 MiB."""
-        with open_binary(self.path) as file:
+        with self.open() as file:
             raw = file.read(MAX_DOCUMENT_BYTES + 1)
         if len(raw) > MAX_DOCUMENT_BYTES:
             raise UsageError(f"{self.path}: is larger than {MAX_DOCUMENT_BYTES} bytes; no trace of this format is")
@@ -65,7 +78,7 @@ class Source:
         return text
 
 
-def open_binary(path: Path):  # type: ignore[no-untyped-def]
+def open_binary(path: Path) -> BinaryIO:
     """Open for reading, or a UsageError that names the path."""
     try:
         return path.open("rb")
@@ -87,6 +100,23 @@ def refuse_web_page(text: str, path: Path) -> None:
         raise UsageError(f"{path}:1: is a web page (HTML), not a trace; the download went wrong")
 
 
+class Column:
+    """Numbers that come one by one, kept in eight bytes each; refuses more than any trace has (`MAX_SAMPLES`)."""
+
+    def __init__(self, place: object) -> None:
+        self._place = place
+        self.values = array("d")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def append(self, value: float) -> None:
+        """Add one. Raises UsageError for one too many."""
+        if len(self.values) >= MAX_SAMPLES:
+            raise UsageError(f"{self._place}: more than {MAX_SAMPLES} samples; no trace has so many")
+        self.values.append(value)
+
+
 def number(text: str, what: str, minimum: float = -math.inf) -> float:
     """A finite number of at least `minimum`. Raises ValueError that names the value and the rule."""
     try:
@@ -101,5 +131,8 @@ def number(text: str, what: str, minimum: float = -math.inf) -> float:
 
 def sha256_of(path: Path) -> str:
     """sha256 of a file's bytes, streamed."""
+    digest = hashlib.sha256()
     with open_binary(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from harness.errors import UsageError
 from harness.traces.model import BandwidthTrace
-from harness.traces.source import Source, number
+from harness.traces.readers.samples import stepped
+from harness.traces.source import Column, Source, number
 
 _CLOCK_TOLERANCE_MS = 1.5  # rows are stamped in whole milliseconds
 
 
-def read_ghent_log(source: Source | Path) -> BandwidthTrace:
+def read_ghent_log(source: Source) -> BandwidthTrace:
     """Rows of: epoch ms, ms since start, latitude, longitude, bytes since the last row, ms since the last row.
 
     A row's bytes went over the interval that ends at its stamp, so a row of 9 s is one step of 9 s. A hole between
     two rows is a fault: the log does not say what the link did meanwhile.
     """
-    source = source if isinstance(source, Source) else Source(source)
-    steps_s, bits_per_s = [], []
+    steps_s, bits_per_s = Column(source.path), Column(source.path)
     previous_ms = 0.0
     for line, text in source.lines():
         try:
@@ -38,7 +35,7 @@ def read_ghent_log(source: Source | Path) -> BandwidthTrace:
         previous_ms = stamp_ms
         steps_s.append(interval_ms / 1000.0)
         bits_per_s.append(size_bytes * 8000.0 / interval_ms)
-    return _trace(source.path, steps_s, bits_per_s)
+    return stepped(source, steps_s.values, bits_per_s.values)
 
 
 def _log_row(text: str, previous_ms: float) -> tuple[float, float, float]:
@@ -59,13 +56,12 @@ def _log_row(text: str, previous_ms: float) -> tuple[float, float, float]:
     return stamp_ms, size_bytes, interval_ms
 
 
-def read_ghent_json(source: Source | Path) -> BandwidthTrace:
+def read_ghent_json(source: Source) -> BandwidthTrace:
     """A list of {"duration_ms", "bandwidth_kbps", "latency_ms"}; also used by the Norway 3G conversion.
 
     `latency_ms` is a constant the converter put in, not a measurement, and is passed over.
     """
-    source = source if isinstance(source, Source) else Source(source)
-    steps_s, bits_per_s = [], []
+    steps_s, bits_per_s = Column(source.path), Column(source.path)
     for line, item in _items(source):
         try:
             duration_ms = _field(item, "duration_ms")
@@ -77,7 +73,7 @@ def read_ghent_json(source: Source | Path) -> BandwidthTrace:
             continue
         steps_s.append(duration_ms / 1000.0)
         bits_per_s.append(kbps * 1000.0)
-    return _trace(source.path, steps_s, bits_per_s)
+    return stepped(source, steps_s.values, bits_per_s.values)
 
 
 def _field(item: Any, key: str) -> float:
@@ -113,10 +109,3 @@ def _skip(text: str, at: int, what: str) -> int:
     while at < len(text) and text[at] in what:
         at += 1
     return at
-
-
-def _trace(path: Path, steps_s: list[float], bits_per_s: list[float]) -> BandwidthTrace:
-    if not steps_s:
-        raise UsageError(f"{path}: no samples; a trace needs at least one")
-    edges_s = np.concatenate(([0.0], np.cumsum(steps_s)))
-    return BandwidthTrace(path.stem, edges_s[:-1], np.array(bits_per_s), float(edges_s[-1]))
