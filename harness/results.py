@@ -128,17 +128,16 @@ def resizes(decisions: pa.Table, start_cores: float) -> int:
 def summary_row(summary: Summary) -> Mapping[str, str]:
     """A line of the table people read: milliseconds and per cent."""
     return {
-        "system": summary.system,
+        "system": summary.system if summary.valid else f"{summary.system} (INVALID)",
         "seed": str(summary.seed),
-        "violations": f"{summary.violation_rate:.2%} ({summary.violations}/{summary.planned})",
-        "p50 ms": _ms(summary.latency_p50_s),
-        "p95 ms": _ms(summary.latency_p95_s),
-        "p99 ms": _ms(summary.latency_p99_s),
-        "granted core-s": f"{summary.granted_core_s:.1f}",
-        "used core-s": f"{summary.used_core_s:.1f}",
-        "resizes": str(summary.resizes),
-        "send lag p99 ms": f"{summary.send_lag_p99_s * 1e3:.2f}",
-        "valid": "yes" if summary.valid else "NO",
+        "violations": f"{summary.violation_rate:.2%} {summary.violations}/{summary.planned}",
+        "p50\nms": _ms(summary.latency_p50_s),
+        "p95\nms": _ms(summary.latency_p95_s),
+        "p99\nms": _ms(summary.latency_p99_s),
+        "granted\ncore-s": f"{summary.granted_core_s:.1f}",
+        "used\ncore-s": f"{summary.used_core_s:.1f}",
+        "re-\nsizes": str(summary.resizes),
+        "send lag\np99 ms": f"{summary.send_lag_p99_s * 1e3:.2f}",
     }
 
 

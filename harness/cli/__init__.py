@@ -7,6 +7,9 @@ import sys
 
 import typer
 
+from harness.cli.listing import show_list
+from harness.cli.plan import plan
+from harness.cli.run import run
 from harness.cli.solve import solve
 from harness.errors import BenchError
 
@@ -18,6 +21,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Trace-replay benchmarking of inference serving under dynamic service-level objectives.",
 )
+app.command()(run)
+app.command(name="list")(show_list)
+app.command()(plan)
 app.command()(solve)
 
 
@@ -36,7 +42,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("sponge-bench: interrupted", file=sys.stderr)
         sys.exit(130)
-    except Exception as error:  # noqa: BLE001 (the one place: whatever we did not foresee still ends in one line)
+    except Exception as error:  # the one place: whatever we did not foresee still ends in one line
         if os.environ.get("SPONGE_BENCH_DEBUG"):
             raise
         print(f"sponge-bench: internal error: {type(error).__name__}: {error}", file=sys.stderr)

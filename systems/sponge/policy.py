@@ -66,13 +66,14 @@ class SpongePolicy:
                 yield Option(cores, batch, ServiceTable(tuple(mean_s), tail_s))
 
     def _futures(self, observation: Observation) -> list[list[Expected]]:
-        """One list of work per recent interval; the busiest first, because it rejects an option soonest.
+        """One list of work per recent interval, and one of the whole window, which also shows what cannot be kept up.
 
-        An interval without work stands for one request: somebody may come, and the next tick would be too late.
+        The busiest comes first, because it rejects an option soonest. An interval without work stands for one
+        request: somebody may come, and the next tick would be too late.
         """
         now_s, tick_s = observation.now_s, self._conditions.tick_s
         queued = [Expected(now_s, r.deadline_s - self._margin_s) for r in observation.queue]
-        futures = []
+        futures = [queued + [self._moved(r.arrived_s, r.deadline_s, observation.window_s) for r in observation.recent]]
         for back in range(1, max(1, int(observation.window_s / tick_s)) + 1):
             shift_s = back * tick_s
             came = [r for r in observation.recent if 0 < r.arrived_s + shift_s - now_s <= tick_s]

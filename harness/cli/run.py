@@ -1,0 +1,133 @@
+"""`sponge-bench run`: the main job."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from harness.backends.choose import choose_backend
+from harness.cli.display import Watcher, results_table
+from harness.errors import RunInvalid, UsageError, unknown_name
+from harness.latency import LatencyModel
+from harness.profile import Grid, ProfileRequest, obtain_profile
+from harness.replica.models import model_file
+from harness.results import summaries
+from harness.run.bench import RunRequest, load_traces, new_run_id, prepare, run_benchmark, seeds_of
+from harness.run.host import host_facts
+from harness.scenario import Scenario, load_scenario
+from harness.seams import Backend
+from harness.traces import Trace
+from systems import SYSTEMS
+
+RESULTS = Path(__file__).resolve().parents[2] / "results"
+OVERHEAD_S = 8.0  # starting and stopping one system, for the estimate of the time left
+
+
+def run(
+    scenario: Annotated[str, typer.Argument(help="Scenario name (see `list`), or the path of a scenario TOML file.")],
+    backend: Annotated[
+        str, typer.Option(help="Where it runs: docker, process, or auto (docker when possible).")
+    ] = "auto",
+    systems: Annotated[str, typer.Option(help="Comma-separated systems.  [default: the scenario's]")] = "",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds; every system gets each seed's plan.")] = 1,
+    out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
+    mirror: Annotated[Path | None, typer.Option(help="Folder with the traces' files, in place of a download.")] = None,
+    model: Annotated[str, typer.Option(help="Built-in model or ONNX file.  [default: the scenario's]")] = "",
+    base_image: Annotated[
+        str | None, typer.Option(help="Base image of the containers.  [default: python:3.11-slim]")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Gateway port on 127.0.0.1; 0 takes a free one.")] = 0,
+) -> None:
+    """Replay a scenario's plan against each of its systems and print what came of it.
+
+    Latencies are printed in ms, cost in core-seconds. Writes OUT/SCENARIO/RUN/SYSTEM/seed-K/*.parquet. Exit code 4
+    when a run is invalid (the load generator did not keep its schedule, or a request is unaccounted for).
+
+    Examples:
+
+      sponge-bench run quickstart
+
+      sponge-bench run quickstart --backend docker --systems sponge,static-max --seeds 3
+    """
+    console = Console()
+    chosen = load_scenario(scenario, SYSTEMS)
+    names = chosen_systems(systems, chosen)
+    model_file(model or chosen.service.model)
+    traces = load_traces(chosen, mirror)
+    say_traces(console, traces)
+    place, why = choose_backend(backend, base_image=base_image, gateway_port=port, say=lambda text: say(console, text))
+    say(console, f"backend {why}")
+    request = RunRequest(chosen, names, tuple(seeds_of(seeds)), out, mirror, model)
+    run_id = new_run_id()
+    with place:
+        latency = latency_for(console, request, place, run_id)
+        prepared = prepare(request, latency, traces, run_id)
+        session_s = chosen.plan.duration_s + OVERHEAD_S
+        with Watcher(console, len(names) * seeds, session_s) as watch:
+            manifests = run_benchmark(prepared, traces, lambda: place, watch)
+    console.print(results_table(summaries(prepared.folder, names)))
+    say(console, f"wrote {prepared.folder}")
+    refuse_invalid(manifests)
+
+
+def chosen_systems(text: str, scenario: Scenario) -> tuple[str, ...]:
+    """The systems to run: those named, or the scenario's. Raises UsageError for an unknown or repeated one."""
+    names = tuple(part.strip() for part in text.split(",") if part.strip()) or scenario.systems
+    for name in names:
+        if name not in SYSTEMS:
+            raise unknown_name("--systems", "system", name, SYSTEMS)
+    if len(set(names)) != len(names):
+        raise UsageError(f"--systems = {text!r}; each system may be named once")
+    return names
+
+
+def latency_for(console: Console, request: RunRequest, place: Backend, run_id: str) -> LatencyModel:
+    """The latency model of the service on this backend: the cached profile, or one measured now."""
+    spec = request.scenario.profile
+    wanted = ProfileRequest(
+        model=model_file(request.model or request.scenario.service.model),
+        image_shape=request.scenario.service.image_shape,
+        grid=Grid(cores=spec.cores, batches=spec.batches, repeats=spec.repeats),
+        host=profile_host(),
+        run_id=f"{run_id}-profile",
+    )
+    with console.status("profiling the model on this machine ..."):
+        profile, measured = obtain_profile(wanted, place)
+    r2 = f"R2 {profile.quality.r2:.4f}"
+    say(
+        console,
+        f"profile of {profile.name}: {'measured now' if measured else f'cached, of {profile.measured_utc}'}, {r2}",
+    )
+    return profile.latency
+
+
+def profile_host() -> dict[str, object]:
+    """The facts about this host a latency depends on."""
+    facts = host_facts()
+    return {key: facts[key] for key in ("cpu", "cores", "kernel", "cgroup")}
+
+
+def say_traces(console: Console, traces: dict[str, Trace]) -> None:
+    """Which traces a run uses; loudly when one is not measured data."""
+    for trace in traces.values():
+        because = trace.provenance.synthetic_because
+        say(console, f"trace {trace.name}" + (f" IS SYNTHETIC: {because}" if because else ""))
+
+
+def refuse_invalid(manifests: Sequence[Mapping[str, Any]]) -> None:
+    """Raise RunInvalid naming every invalid run and why."""
+    bad = [m for m in manifests if not m["valid"]]
+    if bad:
+        reasons = [f"{m['system']['name']} seed {m['seed']}: {'; '.join(m['invalid_reasons'])}" for m in bad]
+        raise RunInvalid("invalid, not to be compared: " + " | ".join(reasons))
+
+
+def say(console: Console, text: str) -> None:
+    """One line, as it is."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""The twin: the same plan, engine and policy in virtual time."""
