@@ -24,7 +24,8 @@ class Summary:
 
     violation_rate: violations / planned; dropped and failed requests are violations. Latencies are received - created
     of served requests, s. Core-seconds are taken over the plan's duration: granted, integrated over effective
-    allocations; used, from the CPU counters. All latencies are NaN when nothing was served.
+    allocations; used, from the CPU counters. other_cores: mean cores the host spent on anything but the replicas.
+    All latencies are NaN when nothing was served.
     """
 
     system: str
@@ -38,6 +39,7 @@ class Summary:
     used_core_s: float
     send_lag_p99_s: float
     resizes: int
+    other_cores: float
     valid: bool
     invalid_reasons: tuple[str, ...]
     folder: Path
@@ -66,6 +68,7 @@ def summarise(folder: Path) -> Summary:
     served = _column(requests, "status") == "served"
     latency_s = (_floats(requests, "received_s") - _floats(requests, "created_s"))[served]
     p50, p95, p99 = np.quantile(latency_s, (0.5, 0.95, 0.99)).tolist() if len(latency_s) else (float("nan"),) * 3
+    used_s = used_core_s(usage)
     start = manifest["start"]["cores"] * manifest["start"]["replicas"]
     return Summary(
         system=manifest["system"]["name"],
@@ -76,9 +79,10 @@ def summarise(folder: Path) -> Summary:
         latency_p95_s=p95,
         latency_p99_s=p99,
         granted_core_s=granted_core_s(decisions, start, duration_s),
-        used_core_s=used_core_s(usage),
+        used_core_s=used_s,
         send_lag_p99_s=manifest["send_lag"].get("p99_s", float("nan")),
         resizes=resizes(decisions, manifest["start"]["cores"]),
+        other_cores=_other_cores(manifest.get("load", {}), used_s),
         valid=manifest["valid"],
         invalid_reasons=tuple(manifest["invalid_reasons"]),
         folder=folder,
@@ -128,7 +132,7 @@ def resizes(decisions: pa.Table, start_cores: float) -> int:
 def summary_row(summary: Summary) -> Mapping[str, str]:
     """A line of the table people read: milliseconds and per cent."""
     return {
-        "system": summary.system if summary.valid else f"{summary.system} (INVALID)",
+        "system": summary.system if summary.valid else f"{summary.system} INVALID",
         "seed": str(summary.seed),
         "violations": f"{summary.violation_rate:.2%} {summary.violations}/{summary.planned}",
         "p50\nms": _ms(summary.latency_p50_s),
@@ -136,7 +140,6 @@ def summary_row(summary: Summary) -> Mapping[str, str]:
         "p99\nms": _ms(summary.latency_p99_s),
         "granted\ncore-s": f"{summary.granted_core_s:.1f}",
         "used\ncore-s": f"{summary.used_core_s:.1f}",
-        "re-\nsizes": str(summary.resizes),
         "send lag\np99 ms": f"{summary.send_lag_p99_s * 1e3:.2f}",
     }
 
@@ -146,6 +149,12 @@ def summaries(run: Path, order: Sequence[str] = ()) -> list[Summary]:
     found = [summarise(folder) for folder in run_folders(run)]
     rank = {name: index for index, name in enumerate(order)}
     return sorted(found, key=lambda s: (s.seed, rank.get(s.system, len(rank)), s.system))
+
+
+def _other_cores(load: Mapping[str, Any], used_s: float) -> float:
+    if not load:
+        return 0.0
+    return float(load["host_load"]["busy_cores"]) - used_s / max(float(load["elapsed_s"]), 1e-9)
 
 
 def _ms(value_s: float) -> str:

@@ -60,7 +60,7 @@ class ValiditySpec:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """All conditions of a comparison. tick_s: the control interval. Systems start with all cores and batch 1."""
+    """All conditions of a comparison. tick_s: the control interval."""
 
     name: str
     title: str
@@ -86,7 +86,7 @@ class Scenario:
             raise bad_value(place, "image_shape", self.service.image_shape, "must be height, width >= 1 and 3 channels")
 
     def initial_allocation(self) -> Allocation:
-        """Where every system starts: all cores, batch 1, as the published runs did."""
+        """What a policy is told to hold before it has seen a request: all cores, batch 1, as the published runs did."""
         return Allocation(self.cores.values()[-1], 1)
 
     def resolved(self) -> dict[str, Any]:

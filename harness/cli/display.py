@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -79,7 +78,7 @@ def results_table(summaries: Sequence[Summary]) -> Table:
     rows = [summary_row(summary) for summary in summaries]
     one_seed = len({row["seed"] for row in rows}) == 1
     heads = [head for head in rows[0] if not (one_seed and head == "seed")]
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=CAPTION, caption_justify="left")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for head in heads:
         table.add_column(head, justify="left" if head == "system" else "right", no_wrap=True)
     for row in rows:

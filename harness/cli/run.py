@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 
 from harness.backends.choose import choose_backend
-from harness.cli.display import Watcher, results_table
+from harness.cli.display import CAPTION, Watcher, results_table
 from harness.errors import RunInvalid, UsageError, unknown_name
 from harness.latency import LatencyModel
 from harness.profile import Grid, ProfileRequest, obtain_profile
 from harness.replica.models import model_file
-from harness.results import summaries
+from harness.results import Summary, summaries
 from harness.run.bench import RunRequest, load_traces, new_run_id, prepare, run_benchmark, seeds_of
 from harness.run.host import host_facts
 from harness.scenario import Scenario, load_scenario
@@ -25,6 +25,7 @@ from harness.traces import Trace
 from systems import SYSTEMS
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
+MUCH_OTHER_CORES = 0.6  # gateway, load generator and harness together stay well below this
 OVERHEAD_S = 8.0  # starting and stopping one system, for the estimate of the time left
 
 
@@ -70,7 +71,12 @@ def run(
         session_s = chosen.plan.duration_s + OVERHEAD_S
         with Watcher(console, len(names) * seeds, session_s) as watch:
             manifests = run_benchmark(prepared, traces, lambda: place, watch)
-    console.print(results_table(summaries(prepared.folder, names)))
+    found = summaries(prepared.folder, names)
+    console.print(results_table(found))
+    say(console, CAPTION)
+    for summary in found:
+        if summary.other_cores > MUCH_OTHER_CORES:
+            say(console, other_load(summary))
     say(console, f"wrote {prepared.folder}")
     refuse_invalid(manifests)
 
@@ -117,6 +123,14 @@ def say_traces(console: Console, traces: dict[str, Trace]) -> None:
     for trace in traces.values():
         because = trace.provenance.synthetic_because
         say(console, f"trace {trace.name}" + (f" IS SYNTHETIC: {because}" if because else ""))
+
+
+def other_load(summary: Summary) -> str:
+    """What to say when something else kept the machine busy."""
+    return (
+        f"note: while {summary.system} (seed {summary.seed}) ran, {summary.other_cores:.1f} cores of this machine did "
+        "other work than serving (load generator, gateway, harness, whatever else runs here); its latencies suffer"
+    )
 
 
 def refuse_invalid(manifests: Sequence[Mapping[str, Any]]) -> None:

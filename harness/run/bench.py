@@ -23,9 +23,10 @@ from harness.seams import Backend, Policy
 from harness.settings import from_mapping, read_toml
 from harness.tables import write_parquet
 from harness.traces import Trace, load_trace
-from harness.types import EngineSettings, Service
+from harness.types import Allocation, EngineSettings, Observation, Service
 from systems import SYSTEMS
 
+WINDOW_TICKS = 5.0  # how far back a policy sees
 MakeBackend = Callable[[], Backend]
 Say = Callable[[str], None]
 
@@ -90,7 +91,7 @@ def gateway_config(
         "image_shape": list(scenario.service.image_shape),
         "engine": asdict(engine),
         "latency": latency.to_dict(),
-        "window_s": 5.0 * scenario.tick_s,
+        "window_s": WINDOW_TICKS * scenario.tick_s,
         "default_budget_s": scenario.plan.slo_s,
     }
 
@@ -149,9 +150,15 @@ def session_of(prepared: Prepared, system: str, plan: Plan, plan_path: Path) -> 
         lag_bound_s=scenario.validity.send_lag_p99_s,
         policy=policy,
         service=replace(service, gateway=gateway_config(scenario, model, latency, engine)),
-        start=scenario.initial_allocation(),
+        start=starting_allocation(policy, scenario),
         facts=facts,
     )
+
+
+def starting_allocation(policy: Policy, scenario: Scenario) -> Allocation:
+    """What a policy wants before the first request: a static system its own size, one that knows nothing yet all."""
+    nothing_seen = Observation(0.0, WINDOW_TICKS * scenario.tick_s, scenario.initial_allocation())
+    return policy.decide(nothing_seen).target
 
 
 def common_facts(

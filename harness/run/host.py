@@ -6,8 +6,12 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGES = ("aiohttp", "docker", "geventhttpclient", "locust", "numpy", "onnxruntime", "pandas", "pulp", "pyarrow")
@@ -34,6 +38,32 @@ def code_facts() -> dict[str, Any]:
 def package_versions() -> dict[str, str]:
     """Versions of the packages that take part in a measurement."""
     return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+@dataclass(frozen=True, slots=True)
+class CpuClock:
+    """CPU time of the whole host so far, and the wall time of the reading, s. stolen_s: taken by the hypervisor."""
+
+    busy_s: float
+    stolen_s: float
+    t_s: float
+
+    @classmethod
+    def read(cls) -> CpuClock:
+        """Now."""
+        times = psutil.cpu_times()
+        idle_s = times.idle + getattr(times, "iowait", 0.0)
+        stolen_s = getattr(times, "steal", 0.0)
+        guest_s = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # already part of user
+        return cls(sum(times) - idle_s - stolen_s - guest_s, stolen_s, time.monotonic())
+
+    def load_since(self, before: CpuClock) -> dict[str, float]:
+        """Mean cores busy and stolen since an earlier reading."""
+        wall_s = max(self.t_s - before.t_s, 1e-9)
+        return {
+            "busy_cores": (self.busy_s - before.busy_s) / wall_s,
+            "stolen_cores": (self.stolen_s - before.stolen_s) / wall_s,
+        }
 
 
 def _cpu_name() -> str:

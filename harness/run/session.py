@@ -18,6 +18,7 @@ from harness.load.driver import LoadDriver, LoadSettings
 from harness.load.events import Ended, Progress
 from harness.load.lag import Replay, invalid_reasons
 from harness.record import Recorder, finalise, write_manifest
+from harness.run.host import CpuClock
 from harness.run.loop import ControlLoop, Tick, next_tick_s
 from harness.seams import Backend, Policy
 from harness.serve.observation import from_json
@@ -108,9 +109,11 @@ def _replay(session: Session, backend: Backend, watch: Watch) -> tuple[Ended, di
             return from_json(control.call("GET", "/control/observation"), -epoch_s)
 
         loop = ControlLoop(session.policy, backend, recorder, observe, epoch_s, session.start)
+        before = CpuClock.read()
         _control(session, loop, driver, watch)
+        host_load = CpuClock.read().load_since(before)
         ended = driver.wait_end(END_GRACE_S)
-    return ended, {**asdict(ready), **asdict(started), **asdict(ended)}
+    return ended, {**asdict(ready), **asdict(started), **asdict(ended), "host_load": host_load}
 
 
 def _control(session: Session, loop: ControlLoop, driver: LoadDriver, watch: Watch) -> None:
