@@ -12,14 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.load.events import Progress
-from harness.load.rows import NEVER_DUE, Attempt, Tally, row_of
+from harness.load.rows import Attempt, Tally, row_of
 from harness.load.schedule import Schedule
-from harness.tables import REQUESTS, Journal, table_of
 
-CHUNK_ROWS = 100  # about half a millisecond of writing
+CHUNK_ROWS = 50  # a fraction of a millisecond of handing over
 FLUSH_S = 1.0
 PROGRESS_S = 0.5
-_SLACK_ROWS = 1000  # more than this unwritten, and writing no longer waits for a gap
+_SLACK_ROWS = 1000  # more than this undone, and it no longer waits for a gap
 
 RowListener = Callable[[dict[str, Any], Attempt], None]
 
@@ -31,14 +30,14 @@ class Clerk:
         self,
         schedule: Schedule,
         epoch_s: float,
-        journal: Journal | None,
+        append: Callable[[list[dict[str, Any]]], None],
         on_row: RowListener,
         on_progress: Callable[[Progress], None],
     ) -> None:
         self.schedule = schedule
         self.epoch_s = epoch_s
         self.tally = Tally(planned=len(schedule))
-        self._journal = journal
+        self._append = append
         self._on_row = on_row
         self._on_progress = on_progress
         self._finished: deque[Attempt] = deque()
@@ -49,11 +48,6 @@ class Clerk:
     def take(self, attempt: Attempt) -> None:
         """Accept a finished attempt; its row follows."""
         self._finished.append(attempt)
-
-    def take_unreachable(self) -> None:
-        """Give the requests that never become due their rows."""
-        for index in range(self.schedule.reachable, len(self.schedule)):
-            self.take(Attempt(index, error=NEVER_DUE))
 
     def work(self, until_s: float) -> None:
         """Do what is owed, piece by piece, until `until_s` (CLOCK_MONOTONIC); a large backlog is worked off anyway."""
@@ -76,7 +70,7 @@ class Clerk:
         self._report(time.monotonic())
 
     def _is_pressed(self) -> bool:
-        return len(self._finished) + len(self._rows) > _SLACK_ROWS
+        return max(len(self._finished), len(self._rows)) > _SLACK_ROWS
 
     def _settle(self, attempt: Attempt) -> None:
         row = row_of(self.schedule, attempt, self.epoch_s)
@@ -86,8 +80,7 @@ class Clerk:
 
     def _flush_chunk(self, now_s: float) -> None:
         chunk, self._rows = self._rows[:CHUNK_ROWS], self._rows[CHUNK_ROWS:]
-        if self._journal is not None:
-            self._journal.append(chunk)
+        self._append(chunk)
         if not self._rows:
             self._next_flush_s = now_s + FLUSH_S
 
@@ -105,8 +98,3 @@ class Clerk:
                 violations=counts.violations,
             )
         )
-
-
-def warm_up_writing(schedule: Schedule) -> None:
-    """Build one throw-away row table: the first one loads code for most of a second."""
-    table_of([row_of(schedule, Attempt(0, error="warm-up"), 0.0)], REQUESTS)

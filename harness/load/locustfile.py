@@ -19,7 +19,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -31,23 +31,24 @@ from locust import User, events, task
 from locust.exception import StopUser
 
 from harness.errors import BenchError, UsageError
-from harness.load.clerk import Clerk, warm_up_writing
+from harness.load.clerk import Clerk
 from harness.load.connection import Connection
 from harness.load.events import Ended, Event, Failed, Ready, Started, line_of
-from harness.load.lag import lag_of
+from harness.load.lag import Lag, lag_of
 from harness.load.message import AnswerError, images, request_template
 from harness.load.pool import Pool
 from harness.load.priority import raise_priority
+from harness.load.row_writer import RowWriter
 from harness.load.rows import Attempt
 from harness.load.schedule import Schedule, read_schedule
 from harness.load.settings import DISTINCT_IMAGES, ReplaySettings, check_new_file, replay_settings
 from harness.load.timerfd import TimerFd
-from harness.tables import REQUESTS, Journal
 
 START_DELAY_S = 0.5
 OPENING_S = 60.0
+DRAIN_S = 0.02
 SLICE_S = 0.2  # the longest sleep, so that rows and progress stay fresh
-MARGIN_S = 1.5e-3  # book-keeping stops this long before the next request: one piece of it may take that
+MARGIN_S = 0.5e-3  # book-keeping stops this long before the next request: one piece of it may take that
 RUN_MARK, PARENT_MARK = "SPONGE_BENCH_RUN", "SPONGE_BENCH_PARENT"
 _PR_SET_PDEATHSIG = 1
 _READ, _WRITE = 1, 2
@@ -112,19 +113,23 @@ class Replayer:
         self.clerk = clerk
         self.peak_in_flight = 0
         self.sent_s = np.full(len(schedule), np.nan)
+        self._due_s = [clerk.epoch_s + due_s for due_s in schedule.due_s]
         self._in_flight: dict[int, Attempt] = {}
         self._template = request_template(f"{settings.host}:{settings.port}", settings.model_name, settings.image_shape)
         self._images = images(settings.image_shape, DISTINCT_IMAGES, seed=0)
 
     def run(self) -> None:
         """Send every request when it is due, then wait for the last answers."""
-        epoch_s = self.clerk.epoch_s
-        self.clerk.take_unreachable()
-        for index in range(self.schedule.reachable):
-            self._wait_until(epoch_s + self.schedule.due_s[index])
+        for index, due_s in enumerate(self._due_s):
+            self._sleep_until(due_s - self.settings.lead_s)
             self._dispatch(index)
         while self._in_flight:
-            self._wait_until(time.monotonic() + 0.02)
+            self._sleep_until(time.monotonic() + DRAIN_S)
+
+    def send_lag(self) -> Lag:
+        """Lag of the requests sent so far."""
+        sent = np.isfinite(self.sent_s)
+        return lag_of(np.asarray(self._due_s)[sent], self.sent_s[sent])
 
     def abandon(self) -> None:
         """Give requests still in flight their rows: the replay was stopped."""
@@ -132,16 +137,14 @@ class Replayer:
             attempt.error = "the load driver was stopped before the answer"
             self._finished(attempt)
 
-    def _wait_until(self, at_s: float) -> None:
-        wake_s = at_s - self.settings.lead_s
-        while (now_s := time.monotonic()) < wake_s:
-            self.clerk.work(wake_s - MARGIN_S)
-            self.timer.sleep_until(min(wake_s, now_s + SLICE_S))
-        while time.monotonic() < at_s:
-            pass
+    def _sleep_until(self, at_s: float) -> None:
+        """Sleep and keep the books until `at_s`, at most a wake-up late."""
+        while (now_s := time.monotonic()) < at_s:
+            self.clerk.work(at_s - MARGIN_S)
+            self.timer.sleep_until(min(at_s, now_s + SLICE_S))
 
     def _dispatch(self, index: int) -> None:
-        attempt = Attempt(index, dispatched_s=time.monotonic())
+        attempt = Attempt(index, dispatched_s=max(time.monotonic(), self._due_s[index]))
         self._in_flight[index] = attempt
         self.peak_in_flight = max(self.peak_in_flight, len(self._in_flight))
         connection = self.pool.take()
@@ -160,17 +163,22 @@ class Replayer:
         self._send(attempt, connection)
 
     def _send(self, attempt: Attempt, connection: Connection) -> None:
-        index = attempt.index
-        budget_s = self.clerk.epoch_s + self.schedule.deadline_s[index] - time.monotonic()
-        text = self._template.text(self.schedule.ids[index], int(budget_s * 1e6))
-        parts = (text, self._images[index % DISTINCT_IMAGES])
-        sent_s = time.monotonic()
+        """Spin until the request is due, and write it. Its text is made anew each turn: the budget in it is the one
+        of this instant, and the code that is about to matter is warm."""
+        index, due_s = attempt.index, self._due_s[attempt.index]
+        deadline_s, request_id = self.clerk.epoch_s + self.schedule.deadline_s[index], self.schedule.ids[index]
+        image, make = self._images[index % DISTINCT_IMAGES], self._template.text
+        while True:
+            sent_s = time.monotonic()
+            parts = (make(request_id, int((deadline_s - sent_s) * 1e6)), image)
+            if sent_s >= due_s:
+                break
         try:
             taken = connection.start_sending(parts)
         except OSError:
             taken = 0  # the same error comes back below, where it is handled
         attempt.sent_s = sent_s
-        self.sent_s[index] = sent_s - self.clerk.epoch_s
+        self.sent_s[index] = sent_s
         self.clerk.tally.sent += 1
         gevent.spawn(self._receive, attempt, connection, parts, taken)
 
@@ -226,19 +234,17 @@ def _replay(environment: Any) -> None:
         schedule, environment.host or "", options.model_name, options.image_shape,
         timeout_s=options.timeout_s, pool=options.pool, has_timerfd=timer.name == "timerfd",
     )  # fmt: skip
-    rows_path = _rows_path(options.rows)
-    scheduling, pool = raise_priority(), Pool(_dialler(settings), settings.pool)
-    with _time_limit(OPENING_S):
-        pool.fill(f"{settings.host}:{settings.port}")
-    warm_up_writing(schedule)
-    _emit(Ready(settings.pool, settings.timeout_s))
-    if environment.web_ui is None:
-        _wait_for_go(environment)
-    gc.collect()
-    gc.freeze()
-    with nullcontext() if rows_path is None else Journal(rows_path, REQUESTS) as journal:
+    with _rows_kept(options.rows) as append:
+        scheduling, pool = raise_priority(), Pool(_dialler(settings), settings.pool)
+        with _time_limit(OPENING_S):
+            pool.fill(f"{settings.host}:{settings.port}")
+        _emit(Ready(settings.pool, settings.timeout_s))
+        if environment.web_ui is None:
+            _wait_for_go(environment)
+        gc.collect()
+        gc.freeze()
         epoch_s = time.monotonic() + START_DELAY_S
-        clerk = Clerk(schedule, epoch_s, journal, _locust_listener(environment, settings), _emit)
+        clerk = Clerk(schedule, epoch_s, append, _locust_listener(environment, settings), _emit)
         _emit(Started(epoch_s, timer.name, scheduling, settings.lead_s))
         _run(Replayer(schedule, settings, pool, timer, clerk))
 
@@ -253,13 +259,12 @@ def _run(replayer: Replayer) -> None:
         elapsed_s = time.monotonic() - replayer.clerk.epoch_s
         cpu_s = time.process_time() - cpu_s
         replayer.clerk.close()
-        sent = np.flatnonzero(np.isfinite(replayer.sent_s))
         tally = replayer.clerk.tally
         _emit(
             Ended(
                 planned=tally.planned, sent=tally.sent, served=tally.served, dropped=tally.dropped,
                 failed=tally.failed, violations=tally.violations,
-                send_lag_s=lag_of(np.asarray(replayer.schedule.due_s)[sent], replayer.sent_s[sent]),
+                send_lag_s=replayer.send_lag(),
                 elapsed_s=elapsed_s, stopped=stopped, client_core=cpu_s / (elapsed_s + START_DELAY_S),
                 pool=replayer.settings.pool, peak_in_flight=replayer.peak_in_flight,
                 reopened=replayer.pool.reopened, clock_step_s=time.time() - time.monotonic() - wall_offset_s,
@@ -291,14 +296,17 @@ def _locust_listener(environment: Any, settings: ReplaySettings) -> Any:
 _replays = count(1)
 
 
-def _rows_path(text: str) -> Path | None:
-    """The journal's path; a second replay of the same process (web page) gets a number."""
+@contextmanager
+def _rows_kept(text: str) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
+    """Where rows go; a second replay of the same process (web page) gets a file with a number."""
     if not text:
-        return None
+        yield lambda _: None
+        return
     number, path = next(_replays), Path(text)
     path = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
     check_new_file(path)
-    return path
+    with RowWriter(path) as writer:
+        yield writer.append
 
 
 def _dialler(settings: ReplaySettings) -> Callable[[], HubConnection]:
@@ -384,6 +392,7 @@ def _options(parser: Any) -> None:
     add("--pool", type=int, help="connections opened before the run (from the plan's peak in flight)")
 
 
-events.init.add_listener(_keep_events_apart)
-events.init.add_listener(_die_with_parent)
-events.init_command_line_parser.add_listener(_options)
+_listeners: Any = events  # Locust's hooks carry no types
+_listeners.init.add_listener(_keep_events_apart)
+_listeners.init.add_listener(_die_with_parent)
+_listeners.init_command_line_parser.add_listener(_options)

@@ -12,8 +12,9 @@ import os
 def raise_priority() -> str:
     """Real-time round robin if allowed, else the highest niceness allowed, else nothing; the name of what was got."""
     if hasattr(os, "sched_setscheduler"):
+        reset = getattr(os, "SCHED_RESET_ON_FORK", 0)  # children run as everybody else
         with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+            os.sched_setscheduler(0, os.SCHED_RR | reset, os.sched_param(1))
             return "real-time"
     if hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):

@@ -10,8 +10,6 @@ from harness.load.message import AnswerError, parse_json
 from harness.load.schedule import Schedule
 from harness.types import Status
 
-NEVER_DUE = "never reached the server: its payload does not get through before the network trace ends"
-
 
 @dataclass(slots=True)
 class Attempt:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +16,13 @@ GRACE_S = 5.0  # how long past the longest SLO an answer is still waited for
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Columns of equal length, ordered by `due_s` (ties in plan order). Times on the run clock.
-
-    A request whose `due_s` is not finite never reaches the server's door; those come last, `reachable` counts the rest.
-    """
+    """Columns of equal length, ordered by `due_s` (ties in plan order). Times on the run clock, all finite."""
 
     ids: tuple[int, ...]
     clients: tuple[int, ...]
     created_s: tuple[float, ...]
     due_s: tuple[float, ...]
     deadline_s: tuple[float, ...]
-    reachable: int
     longest_slo_s: float
 
     def __len__(self) -> int:
@@ -36,16 +31,16 @@ class Schedule:
     @property
     def span_s(self) -> float:
         """From run start to the last request."""
-        return self.due_s[self.reachable - 1] if self.reachable else 0.0
+        return self.due_s[-1]
 
     @property
     def rate_rps(self) -> float:
-        """Mean rate of the requests that reach the server."""
-        return self.reachable / self.span_s if self.span_s > 0 else float(self.reachable)
+        """Mean rate over the span."""
+        return len(self) / self.span_s if self.span_s > 0 else float(len(self))
 
     def peak_in_flight(self, timeout_s: float) -> int:
         """Most requests that can be open at once when each is given up after `timeout_s`."""
-        return peak_in_flight(np.asarray(self.due_s[: self.reachable]), timeout_s)
+        return peak_in_flight(np.asarray(self.due_s), timeout_s)
 
 
 def read_schedule(path: Path) -> Schedule:
@@ -55,11 +50,11 @@ def read_schedule(path: Path) -> Schedule:
     ids = table["id"].to_pylist()
     if not ids:
         raise bad_value(str(path), "requests", 0, "a plan must have at least one")
-    for name in ("created_s", "slo_s", "deadline_s"):
-        _require(path, ids, name, columns[name], np.isfinite(columns[name]), "must be finite")
+    for name, values in columns.items():
+        _require(path, ids, name, values, np.isfinite(values), "must be finite")
     due_s = columns["due_s"]
-    _require(path, ids, "due_s", due_s, ~(due_s < 0), "must be >= 0")
-    order = np.argsort(np.where(np.isfinite(due_s), due_s, math.inf), kind="stable")
+    _require(path, ids, "due_s", due_s, due_s >= 0, "must be >= 0")
+    order = np.argsort(due_s, kind="stable")
     clients = table["client"].to_numpy()
     return Schedule(
         ids=tuple(ids[i] for i in order),
@@ -67,7 +62,6 @@ def read_schedule(path: Path) -> Schedule:
         created_s=tuple(columns["created_s"][order].tolist()),
         due_s=tuple(due_s[order].tolist()),
         deadline_s=tuple(columns["deadline_s"][order].tolist()),
-        reachable=int(np.isfinite(due_s).sum()),
         longest_slo_s=float(columns["slo_s"].max()),
     )
 

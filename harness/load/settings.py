@@ -10,7 +10,7 @@ from harness.errors import UsageError, bad_value
 from harness.load.schedule import GRACE_S, Schedule
 
 DISTINCT_IMAGES = 4
-MAX_LEAD_S = 150e-6
+MAX_LEAD_S = 500e-6
 LEAD_SHARE = 0.1  # of the mean gap: what waking early and spinning may cost
 FALLBACK_MAX_LEAD_S = 1e-3
 
