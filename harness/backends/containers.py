@@ -193,9 +193,11 @@ class DockerRuntime:
             container.remove(force=True, v=True)
 
     def facts(self) -> dict[str, str]:
-        """Engine, image, and how the CPU is limited."""
+        """Engine, image, and how the CPU is limited; before `open` the engine only."""
         with asking("ask the engine's version"):
             version = self._engine.version()
+        if not self._image:
+            return {"docker_engine": str(version["Version"])}
         visible = any(group is not None for group in self._groups.values())
         return {
             "docker_engine": str(version["Version"]),
