@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 
+from harness.cache import cache_dir
 from harness.errors import UsageError, unknown_name
 from harness.replica.builders import resnet18, tinycnn, yolo_n
 from harness.replica.runtime import check_model
@@ -61,15 +61,6 @@ def model_file(name_or_path: str) -> ModelFile:
         raise unknown_name("--model", "model", name_or_path, BUILDERS)
     target = check_model(path)
     return ModelFile(path.resolve(), path.stem, _sha256(path.read_bytes()), target.height, target.width)
-
-
-def cache_dir() -> Path:
-    """Where sponge-bench keeps what it can make again: $SPONGE_BENCH_CACHE, else the platform's cache folder."""
-    if chosen := os.environ.get("SPONGE_BENCH_CACHE"):
-        return Path(chosen)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "sponge-bench"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sponge-bench"
 
 
 def _built(name: str) -> ModelFile:
