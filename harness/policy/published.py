@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pulp
 
+from harness.errors import BenchError
 from harness.latency import LatencyModel
 
 
@@ -59,13 +60,21 @@ def solve_by_enumeration(problem: PublishedProblem) -> Choice | None:
 
 
 def solve_by_integer_program(problem: PublishedProblem) -> Choice | None:
-    """The same through PuLP's CBC: one binary per candidate, exactly one chosen, cost its lexicographic rank."""
+    """The same through PuLP's CBC: one binary per candidate, exactly one chosen, cost its lexicographic rank.
+
+    Raises BenchError when the solver neither solves the program nor proves it infeasible.
+    """
     candidates = list(problem.candidates())
     program = pulp.LpProblem("sponge", pulp.LpMinimize)
-    chosen = [pulp.LpVariable(f"x{rank}", cat=pulp.LpBinary) for rank in range(len(candidates))]
+    chosen = [program.add_variable(f"x{rank}", cat=pulp.LpBinary) for rank in range(len(candidates))]
     program += pulp.lpSum(rank * x for rank, x in enumerate(chosen))
     program += pulp.lpSum(chosen) == 1
-    program += pulp.lpSum(problem.total_ms(c) * x for c, x in zip(candidates, chosen, strict=True)) <= problem.budget_ms
-    if program.solve(pulp.PULP_CBC_CMD(msg=False)) != pulp.LpStatusOptimal:
+    # Totals are whole, so the whole part of the budget is the same bound; the solver's tolerance cannot blur it.
+    budget_ms = math.floor(problem.budget_ms)
+    program += pulp.lpSum(problem.total_ms(c) * x for c, x in zip(candidates, chosen, strict=True)) <= budget_ms
+    status = program.solve(pulp.COIN_CMD(path=pulp.PULP_CBC_CMD.pulp_cbc_path, msg=False))
+    if status == pulp.LpStatusInfeasible:
         return None
+    if status != pulp.LpStatusOptimal:
+        raise BenchError(f"integer program: the solver ended {pulp.LpStatus[status]!r}")
     return next(c for c, x in zip(candidates, chosen, strict=True) if x.value() > 0.5)

@@ -86,20 +86,40 @@ def _file(row: dict[str, Any]) -> TraceFile:
     return TraceFile(**rest)
 
 
+@dataclass(frozen=True, slots=True)
+class NamedSlice:
+    """A named part of a trace: the trace and what is done to it, in the words of `harness.traces.transforms`."""
+
+    name: str
+    trace: str
+    transforms: tuple[str, ...]
+    used_by: str
+
+
+@cache
+def slices() -> Mapping[str, NamedSlice]:
+    """All named slices by name."""
+    rows = tomllib.loads((CATALOGUE / "slices.toml").read_text(encoding="utf-8"))
+    return {
+        name: NamedSlice(name, row["trace"], tuple(row["transforms"]), row["used_by"]) for name, row in rows.items()
+    }
+
+
 def find(name: str) -> tuple[TraceFile, str]:
     """The file that holds a trace, and the trace's key inside it ("" when the file holds just one).
 
     `5gophers/car-1/verizon` is the file named `5gophers/car-1` and the key `verizon`. Raises UsageError with the
     nearest name when no file fits.
     """
-    named = _by_name()
+    named = by_name()
     parts = name.split("/")
     for cut in range(len(parts), 0, -1):
         if found := named.get("/".join(parts[:cut])):
             return found, "/".join(parts[cut:])
-    raise unknown_name("traces", "trace", name, named)
+    raise unknown_name("traces", "trace", name, [*named, *slices()])
 
 
 @cache
-def _by_name() -> Mapping[str, TraceFile]:
+def by_name() -> Mapping[str, TraceFile]:
+    """The files that hold traces, by name."""
     return {file.name: file for file in files() if file.name}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
+from harness.cache import cache_dir
 from harness.errors import UsageError
 from harness.traces.catalogue import CATALOGUE, TraceFile
 from harness.traces.source import sha256_of
 
 MIRROR_VARIABLE = "SPONGE_BENCH_MIRROR"
-CACHE_VARIABLE = "SPONGE_BENCH_CACHE"
 NEIGHBOUR = CATALOGUE.parent.parent / "shared" / "traces"
 
 
@@ -27,17 +26,6 @@ def mirror_dir(option: Path | None = None) -> Path | None:
         where = "--mirror" if option else MIRROR_VARIABLE
         raise UsageError(f"{where}: {named} is not a folder; must be a mirror with the layout of the catalogue")
     return named
-
-
-def cache_dir() -> Path:
-    """Where downloads and parsed traces are kept: the environment variable, else the platform's cache folder."""
-    if value := os.environ.get(CACHE_VARIABLE):
-        return Path(value)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "sponge-bench"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", str(Path.home()))) / "sponge-bench"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sponge-bench"
 
 
 def download_path(file: TraceFile) -> Path:

@@ -47,18 +47,20 @@ class SpongePolicy:
         correction = self._correction(observation)
         if observation.counts.arrived == 0:
             return Decision(observation.allocation, "no requests seen yet: keep", correction)
-        outcome = fewest_misses(self._options(correction), self._futures(observation), self._free_s(observation))
+        least_cores = observation.allocation.cores if _is_history_short(observation) else 0.0
+        options = self._options(correction, least_cores)
+        outcome = fewest_misses(options, self._futures(observation), self._free_s(observation))
         if outcome is None:
             return Decision(observation.allocation, "no options: keep", correction)
         target = replace(
             observation.allocation, cores=outcome.option.cores, batch_size=outcome.option.batch, replicas=1
         )
-        if target.cores < observation.allocation.cores and _is_history_short(observation):
-            return Decision(observation.allocation, "too little seen to shrink: keep", correction)
         return Decision(target, _reason(outcome), correction)
 
-    def _options(self, correction: float) -> Iterator[Option]:
+    def _options(self, correction: float, least_cores: float) -> Iterator[Option]:
         for cores in self._conditions.cores.values():
+            if cores < least_cores:
+                continue
             mean_s = [0.0]
             for batch in range(1, self._conditions.max_batch + 1):
                 mean_s.append(self._conditions.latency.predict_s(batch, cores) * correction)
@@ -102,7 +104,7 @@ class SpongePolicy:
 
 
 def _is_history_short(observation: Observation) -> bool:
-    """Everything that ever came still lies within the window: a quiet first second says little about the next."""
+    """Everything that ever came still lies within the window: too little was seen to shrink on."""
     return observation.counts.arrived == len(observation.recent)
 
 
