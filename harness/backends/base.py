@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import docker
@@ -13,6 +12,8 @@ from docker.errors import APIError, DockerException
 
 from harness.backends.closure import ROOT
 from harness.backends.image import Say, exists, image_id, last_line
+from harness.backends.owner import own_name, run_environment, this_process
+from harness.cache import cache_dir
 from harness.errors import BenchError
 
 BASE_VARIABLE = "SPONGE_BENCH_BASE_IMAGE"
@@ -66,17 +67,25 @@ def why_not_make() -> str:
     return ""
 
 
+def building_dir() -> Path:
+    """Where files are kept that nobody needs once the harness that makes them is gone."""
+    return cache_dir() / "building"
+
+
 def make(client: docker.DockerClient) -> None:
     """Make our own base image. Raises BenchError."""
-    with tempfile.TemporaryDirectory(prefix="sponge-bench-base-") as folder:
-        archive = Path(folder) / "base.tar"
+    folder = building_dir() / own_name("base", this_process())
+    archive = folder / "base.tar"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
         run_script(archive)
-        try:
-            client.api.import_image_from_file(
-                str(archive), repository=OWN_REPOSITORY, tag=OWN_TAG, changes=["LABEL sponge-bench=1"]
-            )
-        except (APIError, DockerException, OSError) as error:
-            raise BenchError(f"{OWN_BASE} cannot be imported: {last_line(str(error))}") from error
+        client.api.import_image_from_file(
+            str(archive), repository=OWN_REPOSITORY, tag=OWN_TAG, changes=["LABEL sponge-bench=1"]
+        )
+    except (APIError, DockerException, OSError) as error:
+        raise BenchError(f"{OWN_BASE} cannot be made: {last_line(str(error))}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run_script(archive: Path) -> None:
@@ -85,6 +94,7 @@ def run_script(archive: Path) -> None:
         done = subprocess.run(
             [str(SCRIPT), "--tar", str(archive)],
             capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=MAKE_TIMEOUT_S, check=False,
+            env={**os.environ, **run_environment("base", this_process())},
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise BenchError(f"{SCRIPT.name} took more than {MAKE_TIMEOUT_S:.0f} s") from error

@@ -186,8 +186,16 @@ def _write(path: Path, text: str) -> None:
 # Groups of our own, for local processes
 
 
-def own_groups(mounts: Mapping[str, Mount]) -> CpuGroup | None:
-    """The group `sponge-bench` under the roots we can see, as a place for more; nothing is created yet."""
+def own_root() -> CpuGroup | None:
+    """The group `sponge-bench` of this system, whether it exists or not; None where there are no control groups."""
+    try:
+        return root_in(parse_mounts(Path("/proc/self/mountinfo").read_text()))
+    except OSError:
+        return None
+
+
+def root_in(mounts: Mapping[str, Mount]) -> CpuGroup | None:
+    """The group `sponge-bench` under these mounts; nothing is created."""
     if "cpu" in mounts and "cpuacct" in mounts:
         return CpuGroup(1, mounts["cpu"].point / "sponge-bench", mounts["cpuacct"].point / "sponge-bench")
     if UNIFIED in mounts and "cpu" not in mounts:

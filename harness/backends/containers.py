@@ -20,7 +20,7 @@ from docker.models.networks import Network
 from harness.backends import cgroup, image
 from harness.backends.base import base_image
 from harness.backends.cgroup import Counters, CpuGroup
-from harness.backends.owner import LABEL_OWNER, LABEL_RUN, run_labels, this_process
+from harness.backends.owner import run_labels, this_process
 from harness.backends.process import replica_command
 from harness.errors import BenchError, UsageError
 from harness.types import Service
@@ -212,8 +212,8 @@ class DockerRuntime:
         """Remove the run's containers and networks, also those a cut-off call created without our knowing."""
         if self._client is None or self._service is None:
             return
-        mine = {"label": [f"{LABEL_RUN}={self._service.run_id}", f"{LABEL_OWNER}={this_process().text()}"]}
-        remove_all(self._engine, mine)
+        marks = run_labels(self._service.run_id, this_process())
+        remove_all(self._engine, [f"{key}={value}" for key, value in marks.items()])
         self._containers.clear()
         self._networks.clear()
         self._groups.clear()
@@ -247,16 +247,20 @@ def asking(what: str) -> Iterator[None]:
         raise BenchError(f"Docker: cannot {what}: {reason}") from error
 
 
-def remove_all(client: docker.DockerClient, filters: Mapping[str, Any]) -> list[str]:
-    """Kill and remove every container, then every network, that these filters find; their names."""
+def remove_all(client: docker.DockerClient, labels: list[str]) -> None:
+    """Kill and remove every container, then every network, with these labels."""
     with asking("list containers and networks"):
-        containers = client.containers.list(all=True, filters=dict(filters), ignore_removed=True)
-        networks = client.networks.list(filters=dict(filters))
+        containers = labelled_containers(client, labels)
+        networks = client.networks.list(filters={"label": labels})
     for container in containers:
         remove(container, force=True, v=True)
     for network in networks:
         remove(network)
-    return [*(f"container {c.name}" for c in containers), *(f"network {n.name}" for n in networks)]
+
+
+def labelled_containers(client: docker.DockerClient, labels: str | list[str]) -> list[Container]:
+    """Every container with these labels, running or not."""
+    return list(client.containers.list(all=True, filters={"label": labels}, ignore_removed=True))
 
 
 def remove(thing: Container | Network, **options: bool) -> None:

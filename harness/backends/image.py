@@ -20,6 +20,7 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 
 from harness.backends.closure import ROOT, modules_of
+from harness.backends.owner import run_labels, this_process
 from harness.backends.wheelhouse import Target, requirements, wheelhouse
 from harness.errors import BenchError
 
@@ -98,7 +99,11 @@ def target_of(client: docker.DockerClient, base: str) -> Target:
     """Python, machine and C library of a base image. Raises BenchError when it has no python3 or no glibc."""
     try:
         said = client.containers.run(
-            base, ["python3", "-c", PROBE], remove=True, network_disabled=True, labels={"sponge-bench": "1"}
+            base,
+            ["python3", "-c", PROBE],
+            remove=True,
+            network_disabled=True,
+            labels=run_labels("probe", this_process()),
         )
     except (APIError, DockerException) as error:
         raise BenchError(f"base image {base}: python3 cannot be run in it ({last_line(str(error))})") from error

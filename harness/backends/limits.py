@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
@@ -18,7 +17,7 @@ import psutil
 from harness.backends import cgroup
 from harness.backends.cgroup import Counters, CpuGroup
 from harness.backends.limiter import cpu_time_s, wake
-from harness.backends.owner import run_environment, this_process
+from harness.backends.owner import own_name, run_environment, this_process
 from harness.errors import BenchError
 
 REMOVE_TIMEOUT_S = 2.0
@@ -55,12 +54,6 @@ class CpuLimiter(Protocol):
         """Remove everything. Safe to call twice."""
 
 
-def group_name(run_id: str) -> str:
-    """The directory of a run's control groups, which says whose it is: `run_id@pid@start`."""
-    owner = this_process()
-    return f"{run_id}@{owner.pid}@{owner.started_s:.2f}"
-
-
 class GroupLimiter:
     """Limits by control groups `sponge-bench/<run>/<replica>` below a writable root."""
 
@@ -71,7 +64,7 @@ class GroupLimiter:
 
     def open(self, run_id: str) -> None:
         """Create the run's group."""
-        self._run = cgroup.child_group(self._root, group_name(run_id))
+        self._run = cgroup.child_group(self._root, own_name(run_id, this_process()))
         _make(self._run)
 
     def prepare(self, name: str, cores: float | None) -> Sequence[str]:
@@ -137,11 +130,11 @@ def _remove(group: CpuGroup) -> None:
 
 def writable_root() -> CpuGroup | None:
     """The group below which runs may make theirs, found by making one; None when this process may not."""
+    root = cgroup.own_root()
+    if root is None:
+        return None
+    probe = cgroup.child_group(root, own_name("probe", this_process()))
     try:
-        root = cgroup.own_groups(cgroup.parse_mounts(Path("/proc/self/mountinfo").read_text()))
-        if root is None:
-            return None
-        probe = cgroup.child_group(root, f"probe-{os.getpid()}")
         cgroup.make_group(probe)
         try:
             cgroup.write_cores(probe, 1.0)

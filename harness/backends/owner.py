@@ -68,3 +68,14 @@ def run_labels(run_id: str, owner: Owner) -> dict[str, str]:
 def run_environment(run_id: str, owner: Owner) -> Mapping[str, str]:
     """Environment variables that mark a process as belonging to this run."""
     return {ENV_RUN: run_id, ENV_OWNER: owner.text()}
+
+
+def own_name(run_id: str, owner: Owner) -> str:
+    """Name of a folder or control group of this run on this host: `run@pid@start`."""
+    return f"{run_id}@{owner.pid}@{owner.started_s:.2f}"
+
+
+def parse_own_name(name: str) -> tuple[str, Owner | None]:
+    """Run and owner from such a name; no owner when it is not of that form."""
+    run_id, _, rest = name.partition("@")
+    return run_id, parse_owner(f"{platform.node()}/{rest.replace('@', '/')}")

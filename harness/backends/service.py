@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -288,10 +290,12 @@ class ServiceBackend:
         return {"backend": self.name, **self._runtime.facts()}
 
     def stop(self) -> None:
-        """Remove everything. Safe to call twice, and after a failed start."""
+        """Remove everything. Safe to call twice, and after a failed start; another `start` may follow."""
+        self._gateway, self._service, self._allocation = None, None, None
         self._replicas.clear()
-        self._gateway = None
-        self._runtime.close()
+        self._readings.clear()
+        with undisturbed():
+            self._runtime.close()
         atexit.unregister(self.stop)
 
     def _control(self) -> GatewayControl:
@@ -336,6 +340,19 @@ def check_clocks(clock_s: Callable[[], float]) -> None:
     if not before_s - CLOCK_TOLERANCE_S <= theirs_s <= after_s + CLOCK_TOLERANCE_S:
         off_s = theirs_s - (before_s + after_s) / 2
         raise BenchError(f"the gateway's clock differs by {off_s:.3f} s; engine and harness must share one machine")
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Puts off an impatient second Ctrl-C: interrupted cleaning up would leave things behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _near(cores: float, wanted: float) -> bool:
