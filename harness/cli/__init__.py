@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from harness.cli.clean import clean
 from harness.cli.listing import show_list
 from harness.cli.plan import plan
 from harness.cli.run import run
@@ -25,6 +26,7 @@ app.command()(run)
 app.command(name="list")(show_list)
 app.command()(plan)
 app.command()(solve)
+app.command()(clean)
 
 
 @app.callback()
