@@ -108,6 +108,43 @@ def write_parquet(path: Path, table: pa.Table, metadata: Mapping[str, str] | Non
     partial.replace(path)
 
 
+class ParquetStream:
+    """A Parquet file written table by table in bounded memory, whole or not at all (temporary name, then rename).
+
+    Use as a context manager; leaving with an exception removes what was written. Metadata may be given at the end,
+    when what it says (counts, digests) is known.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path = path
+        self.schema = schema
+        self._partial = path.with_name(path.name + ".partial")
+        self._writer: Any = None
+
+    def __enter__(self) -> Self:
+        self._writer = pq.ParquetWriter(self._partial, self.schema, compression="zstd")
+        return self
+
+    def append(self, table: pa.Table) -> None:
+        """Write one more table of the schema."""
+        self._writer.write_table(table)
+
+    def mark(self, metadata: Mapping[str, str]) -> None:
+        """Add to the file's metadata."""
+        self._writer.add_key_value_metadata(dict(metadata))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.mark({"schema_version": str(SCHEMA_VERSION)})
+        self._writer.close()
+        if kind is None:
+            self._partial.replace(self.path)
+        else:
+            self._partial.unlink()
+
+
 def read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
     """Read a table and check that it has the columns and types of `schema`. Raises UsageError otherwise."""
     try:

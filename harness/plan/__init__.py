@@ -1,6 +1,6 @@
 """The plan: which request is created when, by whom, how long it is on its way, and when it must be answered."""
 
-from harness.plan.build import PlanPiece, build_plan, stream_plan
+from harness.plan.build import PlanPiece, build_plan, describe_traces, stream_plan
 from harness.plan.columns import Digest, Plan
 from harness.plan.network import sponge_remaining_s
 from harness.plan.spec import ArrivalsSpec, ClientsSpec, NetworkSpec, PlanSpec
@@ -14,6 +14,7 @@ __all__ = [
     "PlanPiece",
     "PlanSpec",
     "build_plan",
+    "describe_traces",
     "sponge_remaining_s",
     "stream_plan",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from harness.plan.columns import DTYPES, Column, Plan
 from harness.plan.network import Uplink, check_length
 from harness.plan.spec import PlanSpec
 from harness.traces.model import ArrivalTrace, BandwidthTrace, Trace
+from harness.traces.transforms import apply_transforms
 
 Columns = Mapping[str, Column]
 
@@ -43,70 +45,90 @@ def stream_plan(spec: PlanSpec, traces: Mapping[str, Trace], seed: int) -> Itera
     Raises UsageError for a spec that breaks its rules, a trace of the wrong kind, or one too short for the run.
     """
     spec.validate("plan")
-    network = _bandwidth(traces, spec.network.trace)
-    if network is not None:
-        check_length(spec, network)
+    network, arrivals = network_traces(spec, traces), arrival_trace(spec, traces)
+    check_length(spec, network)
     arrivals_seed, clients_seed = np.random.SeedSequence(seed).spawn(2)
-    arrivals = _arrivals(traces, spec.arrivals.trace if spec.arrivals.kind == "trace" else "")
     instants = created(spec.arrivals, spec.duration_s, arrivals, arrivals_seed)
     in_order = sorted_by("created_s", (({"created_s": piece.created_s}, piece.until_s) for piece in instants))
-    return _rows(spec, in_order, Uplink(spec, network), np.random.default_rng(clients_seed))
+    return _Requests(spec, Uplink(spec, network), np.random.default_rng(clients_seed)).pieces(in_order)
 
 
-def _bandwidth(traces: Mapping[str, Trace], name: str) -> BandwidthTrace | None:
-    if not name:
+def network_traces(spec: PlanSpec, traces: Mapping[str, Trace]) -> list[BandwidthTrace]:
+    """The network traces in the order the clients take them, transforms done. Raises UsageError for another kind."""
+    found = []
+    for name in spec.network.names():
+        trace = apply_transforms(traces[name], spec.network.transforms, "network")
+        if not isinstance(trace, BandwidthTrace):
+            raise UsageError(f"network: trace {name!r} holds arrivals; must be a bandwidth trace")
+        found.append(trace)
+    return found
+
+
+def arrival_trace(spec: PlanSpec, traces: Mapping[str, Trace]) -> ArrivalTrace | None:
+    """The trace of arrivals, transforms done, or None for generated ones. Raises UsageError for another kind."""
+    if spec.arrivals.kind != "trace":
         return None
-    trace = traces[name]
-    if not isinstance(trace, BandwidthTrace):
-        raise UsageError(f"network: trace {name!r} holds arrivals; must be a bandwidth trace")
-    return trace
-
-
-def _arrivals(traces: Mapping[str, Trace], name: str) -> ArrivalTrace | None:
-    if not name:
-        return None
-    trace = traces[name]
+    trace = apply_transforms(traces[spec.arrivals.trace], spec.arrivals.transforms, "arrivals")
     if not isinstance(trace, ArrivalTrace):
-        raise UsageError(f"arrivals: trace {name!r} is a bandwidth trace; must hold arrivals")
+        raise UsageError(f"arrivals: trace {spec.arrivals.trace!r} is a bandwidth trace; must hold arrivals")
     return trace
 
 
-def _rows(
-    spec: PlanSpec, instants: Iterable[tuple[Columns, float]], uplink: Uplink, generator: np.random.Generator
-) -> Iterator[PlanPiece]:
-    """Give each instant its id, client and times, and bring the requests into sending order."""
-    never = 0
+def describe_traces(spec: PlanSpec, traces: Mapping[str, Trace]) -> list[dict[str, Any]]:
+    """For the manifest: every trace with its role, origin and transforms, and what must be said about its use."""
+    arrivals = arrival_trace(spec, traces)
+    found = [_described("arrivals", spec.arrivals.trace, arrivals)] if arrivals else []
+    for name, trace in zip(spec.network.names(), network_traces(spec, traces), strict=True):
+        row = _described("network", name, trace)
+        row["direction"] = trace.direction
+        if trace.direction == "down":
+            row["note"] = "measured downlink, used as uplink"
+        found.append(row)
+    return found
 
-    def requests() -> Iterator[tuple[Columns, float]]:
-        nonlocal never
-        first = 0
+
+def _described(role: str, asked_for: str, trace: Trace) -> dict[str, Any]:
+    return {"role": role, "asked_for": asked_for, "name": trace.name, **trace.provenance.as_dict()}
+
+
+class _Requests:
+    """Gives each instant its id, client and times, and brings the requests into sending order."""
+
+    def __init__(self, spec: PlanSpec, uplink: Uplink, generator: np.random.Generator) -> None:
+        self._spec = spec
+        self._uplink = uplink
+        self._generator = generator
+        self._payloads = np.array([spec.payload_of(k) for k in range(spec.clients.count)], np.int64)
+        self._created = 0
+        self._never_arrived = 0
+
+    def pieces(self, instants: Iterable[tuple[Columns, float]]) -> Iterator[PlanPiece]:
+        """The plan's pieces; each counts what was left out since the one before."""
+        for columns, _ in sorted_by("due_s", self._arriving(instants)):
+            never, self._never_arrived = self._never_arrived, 0
+            yield PlanPiece(columns, never)
+
+    def _arriving(self, instants: Iterable[tuple[Columns, float]]) -> Iterator[tuple[Columns, float]]:
         for columns, until_s in instants:
-            whole = _request_columns(spec, columns["created_s"], first, uplink, generator)
-            first += len(columns["created_s"])
-            arrives = whole["due_s"] <= spec.duration_s + spec.slo_s
-            never += int(np.count_nonzero(~arrives))
-            yield {name: column[arrives] for name, column in whole.items()}, until_s
+            whole = self._columns(columns["created_s"])
+            arrives = whole["due_s"] <= self._spec.duration_s + self._spec.slo_s
+            self._never_arrived += int(np.count_nonzero(~arrives))
+            yield _take(whole, arrives), until_s
 
-    for columns, _ in sorted_by("due_s", requests()):
-        yield PlanPiece(columns, never)
-        never = 0
-
-
-def _request_columns(
-    spec: PlanSpec, created_s: Column, first: int, uplink: Uplink, generator: np.random.Generator
-) -> Columns:
-    """The columns of requests in order of creation. The one place where deadlines are computed."""
-    ids = np.arange(first, first + len(created_s), dtype=np.int64)
-    if spec.arrivals.kind == "constant":
-        client = ids % spec.clients.count
-    else:
-        client = generator.integers(spec.clients.count, size=len(ids))
-    size_bytes = np.full(len(ids), spec.payload_bytes, dtype=np.int64)
-    slo_s = np.full(len(ids), spec.slo_s)
-    uplink_s = uplink.times_s(created_s, client, size_bytes)
-    columns = {"id": ids, "client": client, "created_s": created_s, "due_s": created_s + uplink_s}
-    columns |= {"payload_bytes": size_bytes, "uplink_s": uplink_s, "slo_s": slo_s, "deadline_s": created_s + slo_s}
-    return {name: np.asarray(columns[name], dtype) for name, dtype in DTYPES.items()}
+    def _columns(self, created_s: Column) -> Columns:
+        """All columns of requests in order of creation. The one place where deadlines are computed."""
+        spec, many = self._spec, len(created_s)
+        ids = np.arange(self._created, self._created + many, dtype=np.int64)
+        self._created += many
+        if spec.arrivals.kind == "constant":
+            client = ids % spec.clients.count
+        else:
+            client = self._generator.integers(spec.clients.count, size=many)
+        size_bytes, slo_s = self._payloads[client], np.full(many, spec.slo_s)
+        uplink_s = self._uplink.times_s(created_s, client, size_bytes)
+        columns = {"id": ids, "client": client, "created_s": created_s, "due_s": created_s + uplink_s}
+        columns |= {"payload_bytes": size_bytes, "uplink_s": uplink_s, "slo_s": slo_s, "deadline_s": created_s + slo_s}
+        return {name: np.asarray(columns[name], dtype) for name, dtype in DTYPES.items()}
 
 
 def sorted_by(key: str, pieces: Iterable[tuple[Columns, float]]) -> Iterator[tuple[Columns, float]]:

@@ -23,27 +23,40 @@ def sponge_remaining_s(trace: BandwidthTrace, second: Ints, size_bytes: Ints, sl
 
 
 class Uplink:
-    """Upload times of requests that come piece by piece, in order of creation."""
+    """Upload times of requests that come piece by piece, in order of creation.
 
-    def __init__(self, spec: PlanSpec, trace: BandwidthTrace | None) -> None:
+    traces: the network traces in the order the clients take them; empty when there is no network but the round trip.
+    """
+
+    def __init__(self, spec: PlanSpec, traces: Sequence[BandwidthTrace]) -> None:
         self._spec = spec
-        self._trace = trace
+        self._traces = traces
         self._free_s: dict[int, float] = {}  # per link: when its queue has drained, in trace time
 
     def times_s(self, created_s: Floats, client: Ints, size_bytes: Ints) -> Floats:
         """Seconds from creation to the server's door; inf for what never arrives."""
-        spec, trace = self._spec, self._trace
-        if trace is None:
-            return np.full(len(created_s), spec.network.rtt_s)
-        begin = created_s + spec.network.start_s
-        if spec.network.sharing != "all":
+        network = self._spec.network
+        spent = np.full(len(created_s), network.rtt_s)
+        if not self._traces:
+            return spent
+        begin = created_s + network.start_s
+        if network.sharing != "all":
             begin = begin + self._offsets_s()[client]
-        if spec.network.rule == "sponge-exact":
-            return self._sponge_exact(trace, begin, size_bytes)
-        if spec.network.sharing == "none":
-            return spec.network.rtt_s + trace.transfer_s(begin, size_bytes, loop=spec.network.loop)
-        link = client if spec.network.sharing == "client" else np.zeros_like(client)
-        return spec.network.rtt_s + self._queued(trace, begin, link, size_bytes)
+        which = client % len(self._traces)
+        for number, trace in enumerate(self._traces):
+            mine = which == number
+            spent[mine] += self._transfer_s(trace, begin[mine], client[mine], size_bytes[mine])
+        return spent
+
+    def _transfer_s(self, trace: BandwidthTrace, begin_s: Floats, client: Ints, size_bytes: Ints) -> Floats:
+        network = self._spec.network
+        if network.rule == "sponge-exact":
+            return self._sponge_exact(trace, begin_s, size_bytes)
+        if network.sharing == "none":
+            return trace.transfer_s(begin_s, size_bytes, loop=network.loop)
+        return self._queued(
+            trace, begin_s, client if network.sharing == "client" else np.zeros_like(client), size_bytes
+        )
 
     def _offsets_s(self) -> Floats:
         clients = self._spec.clients
@@ -53,8 +66,7 @@ class Uplink:
         row = np.floor(begin_s).astype(np.int64)
         if self._spec.network.loop:
             row %= len(trace.bits_per_s)
-        spent = self._spec.slo_s - sponge_remaining_s(trace, row, size_bytes, self._spec.slo_s)
-        return np.asarray(self._spec.network.rtt_s + spent)
+        return np.asarray(self._spec.slo_s - sponge_remaining_s(trace, row, size_bytes, self._spec.slo_s))
 
     def _queued(self, trace: BandwidthTrace, begin_s: Floats, link: Ints, size_bytes: Ints) -> Floats:
         spent = np.empty(len(begin_s))
@@ -71,17 +83,17 @@ class Uplink:
         return spent
 
 
-def check_length(spec: PlanSpec, trace: BandwidthTrace) -> None:
+def check_length(spec: PlanSpec, traces: Sequence[BandwidthTrace]) -> None:
     """Raise UsageError when a client would run off the end of a trace that does not loop."""
     if spec.network.loop:
         return
-    last: Sequence[float] = (0.0,)
-    if spec.network.sharing != "all":
-        last = [spec.clients.offset_of(k) for k in range(spec.clients.count)]
     rows = spec.network.rule == "sponge-exact"
-    length_s = float(len(trace.times_s)) if rows else trace.end_s
-    need_s = spec.network.start_s + max(last) + spec.duration_s
-    if need_s > length_s + 1e-9:
-        what = "has samples for" if rows else "lasts"
-        rule = "shorten the run or the offsets, or set network.loop = true"
-        raise UsageError(f"{trace.name}: {what} {length_s:g} s; the clients need {need_s:g} s of it; {rule}")
+    for client in range(spec.clients.count if traces else 0):
+        trace = traces[client % len(traces)]
+        offset_s = 0.0 if spec.network.sharing == "all" else spec.clients.offset_of(client)
+        has_s = float(len(trace.times_s)) if rows else trace.end_s
+        need_s = spec.network.start_s + offset_s + spec.duration_s
+        if need_s > has_s + 1e-9:
+            what = "has samples for" if rows else "lasts"
+            rule = "shorten the run or the offsets, or set network.loop = true"
+            raise UsageError(f"{trace.name}: {what} {has_s:g} s; client {client} needs {need_s:g} s of it; {rule}")

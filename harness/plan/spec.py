@@ -25,6 +25,7 @@ class ArrivalsSpec:
             each delayed by its own Exp(1/rate_rps) draw without a cumulative sum, so they come as a burst.
         `trace`: as `trace` says, from start_s of it.
     spread: inside a bin of a trace of counts: `poisson` (anywhere in the bin) or `even`.
+    transforms: what is done to the trace first, in the words of `harness.traces.transforms`.
     """
 
     kind: str = "constant"
@@ -32,6 +33,7 @@ class ArrivalsSpec:
     trace: str = ""
     start_s: float = 0.0
     spread: str = "poisson"
+    transforms: tuple[str, ...] = ()
 
     def validate(self, place: str) -> None:
         """Raise UsageError naming place, key, value and rule."""
@@ -50,7 +52,9 @@ class ArrivalsSpec:
 class NetworkSpec:
     """The way from client to server.
 
-    trace: bandwidth over time; empty means that only rtt_s is spent. start_s: where in the trace the run begins.
+    trace: bandwidth over time; empty means that only rtt_s is spent. traces: several instead, as a mix of carriers:
+        client k has the k-th, more clients than traces start over. transforms: what is done to each of them first, in
+        the words of `harness.traces.transforms`. start_s: where in the trace the run begins.
     rule: `integrate` (bytes over time, through outages) or `sponge-exact` (the prototype's whole milliseconds from
         whole bytes/ms, one sample per second of the run).
     rtt_s: added to every upload, >= 0. loop: start the trace over when it ends; without, a run that needs more trace
@@ -60,6 +64,8 @@ class NetworkSpec:
     """
 
     trace: str = ""
+    traces: tuple[str, ...] = ()
+    transforms: tuple[str, ...] = ()
     rule: str = "integrate"
     rtt_s: float = 0.0
     start_s: float = 0.0
@@ -72,8 +78,18 @@ class NetworkSpec:
         _one_of(place, "sharing", self.sharing, SHARING)
         _finite(place, "rtt_s", self.rtt_s, minimum=0.0)
         _finite(place, "start_s", self.start_s, minimum=0.0)
+        if self.trace and self.traces:
+            raise bad_value(place, "trace", self.trace, "must be empty when traces is given")
+        if not all(self.traces):
+            raise bad_value(place, "traces", self.traces, "must name a trace in every place")
+        if self.sharing == "all" and len(self.traces) > 1:
+            raise bad_value(place, "traces", self.traces, "must be one trace when all share a link")
         if self.rule == "sponge-exact" and self.sharing != "none":
             raise bad_value(place, "sharing", self.sharing, "must be 'none' with rule 'sponge-exact'")
+
+    def names(self) -> tuple[str, ...]:
+        """The network traces, in the order the clients take them; empty when there is none."""
+        return self.traces or ((self.trace,) if self.trace else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +97,13 @@ class ClientsSpec:
     """Who sends. Constant arrivals go round the clients; any other request belongs to a client drawn at random.
 
     offset_s: client k begins k * offset_s later in the network trace. offsets_s: one explicit offset per client
-    instead; more clients than offsets start over.
+    instead; more clients than offsets start over. payloads_bytes: one payload per client in place of the plan's.
     """
 
     count: int = 1
     offset_s: float = 0.0
     offsets_s: tuple[float, ...] = ()
+    payloads_bytes: tuple[int, ...] = ()
 
     def validate(self, place: str) -> None:
         """Raise UsageError naming place, key, value and rule."""
@@ -97,6 +114,9 @@ class ClientsSpec:
             _finite(place, "offsets_s", offset, minimum=0.0)
         if self.offset_s and self.offsets_s:
             raise bad_value(place, "offset_s", self.offset_s, "must be 0 when offsets_s is given")
+        for payload in self.payloads_bytes:
+            if payload < 0:
+                raise bad_value(place, "payloads_bytes", payload, "must be >= 0")
 
     def offset_of(self, client: int) -> float:
         """Where in the network trace a client begins, s."""
@@ -132,8 +152,13 @@ class PlanSpec:
 
     def trace_names(self) -> tuple[str, ...]:
         """The traces that `build_plan` needs, each once."""
-        named = (self.network.trace, self.arrivals.trace if self.arrivals.kind == "trace" else "")
-        return tuple(dict.fromkeys(name for name in named if name))
+        arrivals = (self.arrivals.trace,) if self.arrivals.kind == "trace" else ()
+        return tuple(dict.fromkeys((*self.network.names(), *arrivals)))
+
+    def payload_of(self, client: int) -> int:
+        """What each request of a client sends, bytes."""
+        payloads = self.clients.payloads_bytes
+        return payloads[client % len(payloads)] if payloads else self.payload_bytes
 
 
 def _one_of(place: str, key: str, value: str, known: tuple[str, ...]) -> None:

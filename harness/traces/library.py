@@ -16,7 +16,7 @@ from harness.traces.model import Provenance, Trace
 from harness.traces.places import inside, local_file, mirror_dir
 from harness.traces.readers import read_all
 from harness.traces.source import Source, sha256_of
-from harness.traces.store import load, load_keys, load_kept, save, save_all
+from harness.traces.store import load, load_kept, load_keys, save, save_all
 from harness.traces.synthetic import stand_in
 from harness.traces.transforms import apply_transforms
 
@@ -54,7 +54,11 @@ def _catalogued(file: TraceFile, key: str, mirror: Path | None) -> Trace:
         return kept
     traces = parse_file(file, path or fetched(file, mirror))
     if key not in traces:
-        raise unknown_name(f"traces: {file.name}", "part", key, [part or "(none: it holds one trace)" for part in traces])
+        if not key:
+            raise UsageError(
+                f"traces: {file.name} holds {len(traces)} traces; name one: {file.name}/{next(iter(traces))}, ..."
+            )
+        raise unknown_name(f"traces: {file.name}", "part", key, traces)
     return traces[key]
 
 
@@ -147,5 +151,3 @@ def traces_here(mirror: Path | None = None) -> Iterator[tuple[TraceFile, list[st
     """Every file of the catalogue that holds traces, with its keys when its bytes are on this machine."""
     for file in by_name().values():
         yield file, keys_of(file, mirror)
-
-

@@ -1,76 +1,114 @@
-"""The stand-in for when no measured trace can be had: generated, calibrated on the Ghent 4G set, and named so.
+"""The stand-in for when measured bytes cannot be had: generated, calibrated on the real sets, and named so.
 
-A two-state Markov chain says when the link is out; while it is up, its bandwidth follows a Gaussian first-order
-autoregression mapped through the quantiles of the measured set (so mean, quantiles and 1 s autocorrelation are its).
+Bandwidth follows a Markov chain over states: an outage, and bands of bandwidth between quantiles of the measured set.
+The transition probabilities are those counted in the set, second by second, so the share and length of outages are
+the set's; inside its band a second draws from the set's quantiles, or, as often as gives the set's correlation from
+one second to the next, stays where it was. Arrivals follow the set's mean per hour of the day, times a wandering
+level with the set's quantiles and memory, and are Poisson within a second.
+
+The statistics are in `traces/synthetic.json`, made by `traces/calibrate.py` from the real files.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.signal import lfilter
 from scipy.special import ndtr
 
-from harness.traces.model import BandwidthTrace, Floats, Provenance
+from harness.errors import BenchError
+from harness.traces.catalogue import CATALOGUE
+from harness.traces.model import ArrivalTrace, BandwidthTrace, Floats, Ints, Provenance, Trace
+
+SEED = 20240415
+BAND_EDGES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
+_HOUR_S = 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Statistics of a measured set, 1 s samples. quantiles_mbps: of the samples that are not outages, evenly spaced
-    from the 0th to the 100th percentile. outage_share: of all samples. outage_s: mean length of an outage.
+@cache
+def calibrations() -> Mapping[str, Mapping[str, Any]]:
+    """Statistics per set, by the beginning of the names they stand for."""
+    table: dict[str, dict[str, Any]] = json.loads((CATALOGUE / "synthetic.json").read_text(encoding="utf-8"))
+    return table
+
+
+def stand_in(name: str, because: str) -> Trace:
+    """The synthetic trace that stands for `name`; `because` is kept in its provenance.
+
+    Raises BenchError when no calibrated set covers the name.
     """
-
-    name: str
-    quantiles_mbps: tuple[float, ...]
-    correlation_1s: float
-    outage_share: float
-    outage_s: float
-
-
-GHENT_4G = Calibration(
-    name="ghent-4g",
-    quantiles_mbps=(
-        0.01, 7.95, 12.24, 15.65, 18.61, 21.11, 23.25, 25.18, 27.14, 29.06, 31.03,
-        33.12, 35.21, 37.67, 40.06, 42.84, 46.53, 50.80, 55.05, 59.44, 110.97,
-    ),
-    correlation_1s=0.76,
-    outage_share=0.0062,
-    outage_s=1.43,
-)  # fmt: skip
+    fitting = [prefix for prefix in calibrations() if name.startswith(prefix)]
+    if not fitting:
+        raise BenchError(f"{name}: {because}; and no synthetic trace can stand in for it")
+    prefix = max(fitting, key=len)
+    calibration = calibrations()[prefix]
+    provenance = Provenance(dataset=f"synthetic-{prefix}", synthetic_because=because)
+    if calibration["kind"] == "arrivals":
+        counts = synthetic_counts(calibration, int(calibration["seconds"]), SEED)
+        return ArrivalTrace(f"synthetic-{name}", float(len(counts)), counts=counts, provenance=provenance)
+    mbps = synthetic_mbps(calibration, int(calibration["seconds"]), SEED)
+    times = np.arange(len(mbps), dtype=np.float64)
+    end_s, direction = float(len(mbps)), calibration["direction"]
+    return BandwidthTrace(f"synthetic-{name}", times, mbps * 1e6, end_s, direction, provenance)
 
 
-def synthetic_bandwidth(calibration: Calibration, duration_s: int, seed: int, because: str) -> BandwidthTrace:
-    """A generated downlink trace of whole seconds named `synthetic-<set>`; `because` is kept in its provenance."""
-    chain, wave = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
-    gauss = _autoregression(wave, duration_s, calibration.correlation_1s)
-    points = np.linspace(0.0, 1.0, len(calibration.quantiles_mbps))
-    mbps = np.interp(ndtr(gauss), points, calibration.quantiles_mbps)
-    bits_per_s = np.where(_outages(chain, duration_s, calibration), 0.0, mbps * 1e6)
-    provenance = Provenance(dataset=f"synthetic-{calibration.name}", synthetic_because=because)
-    times_s = np.arange(duration_s, dtype=np.float64)
-    name = f"synthetic-{calibration.name}"
-    return BandwidthTrace(name, times_s, bits_per_s, float(duration_s), provenance=provenance)
+def synthetic_mbps(calibration: Mapping[str, Any], seconds: int, seed: int) -> Floats:
+    """Bandwidth of each second in Mbit/s, shape (seconds,). The same seed gives the same."""
+    chain, inside = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+    states = _walk(np.array(calibration["transitions"]), seconds, chain)
+    edges, quantiles = np.array(BAND_EDGES), np.array(calibration["quantiles_mbps"])
+    band = np.maximum(states - 1, 0)
+    place = _sticky(inside.random(seconds), states, inside.random(seconds) < calibration["persistence"])
+    share = edges[band] + place * (edges[band + 1] - edges[band])
+    mbps = np.interp(share, np.linspace(0.0, 1.0, len(quantiles)), quantiles)
+    return np.where(states == 0, 0.0, mbps)
 
 
-def _autoregression(generator: np.random.Generator, n: int, correlation: float) -> Floats:
-    """A stationary Gaussian sequence of unit variance with this correlation between neighbours."""
-    noise = generator.standard_normal(n) * np.sqrt(1.0 - correlation**2)
-    noise[0] = generator.standard_normal()
-    return np.asarray(lfilter([1.0], [1.0, -correlation], noise))
+def _sticky(places: Floats, states: Ints, stays: npt.NDArray[np.bool_]) -> Floats:
+    """Places inside the bands; one that stays, in the same state as before, repeats the place before it."""
+    fresh = np.concatenate(([True], (states[1:] != states[:-1]) | ~stays[1:]))
+    return places[np.maximum.accumulate(np.where(fresh, np.arange(len(places)), 0))]
 
 
-def _outages(
-    generator: np.random.Generator, n: int, calibration: Calibration
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which seconds are out: alternating geometric runs with the calibrated share and mean length."""
-    out = np.zeros(n, dtype=np.bool_)
-    if calibration.outage_share <= 0.0:
-        return out
-    up_s = calibration.outage_s * (1.0 - calibration.outage_share) / calibration.outage_share
-    at = int(generator.geometric(1.0 / up_s))
-    while at < n:
-        length = int(generator.geometric(1.0 / calibration.outage_s))
-        out[at : at + length] = True
-        at += length + int(generator.geometric(1.0 / up_s))
-    return out
+def _walk(transitions: Floats, steps: int, generator: np.random.Generator) -> Ints:
+    """States of a Markov chain, from a start drawn from its stationary distribution."""
+    rows = transitions / transitions.sum(axis=1, keepdims=True)
+    reach = np.cumsum(rows, axis=1)
+    last = len(rows) - 1
+    draws = generator.random(steps)
+    states = np.empty(steps, np.int64)
+    state = min(int(np.searchsorted(np.cumsum(_stationary(rows)), draws[0], side="right")), last)
+    for at, draw in enumerate(draws.tolist()):
+        if at:
+            state = min(int(np.searchsorted(reach[state], draw, side="right")), last)
+        states[at] = state
+    return states
+
+
+def _stationary(rows: Floats) -> Floats:
+    """The distribution the chain returns to: solves pi P = pi with sum 1, by least squares."""
+    size = len(rows)
+    system = np.vstack([rows.T - np.eye(size), np.ones(size)])
+    wanted = np.append(np.zeros(size), 1.0)
+    found = np.maximum(np.linalg.lstsq(system, wanted, rcond=None)[0], 0.0)
+    return np.asarray(found / found.sum())
+
+
+def synthetic_counts(calibration: Mapping[str, Any], seconds: int, seed: int) -> Ints:
+    """Requests of each second, shape (seconds,). The same seed gives the same."""
+    level, arrivals = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+    hours = np.array(calibration["mean_rps_by_hour"])
+    hour = np.arange(seconds) / _HOUR_S
+    mean = np.interp(hour % 24.0, np.arange(24) + 0.5, hours, period=24.0)
+    stay = np.exp(-1.0 / calibration["level_memory_s"])
+    noise = level.standard_normal(seconds) * np.sqrt(1.0 - stay**2)
+    noise[0] = level.standard_normal()
+    quantiles = np.array(calibration["level_quantiles"])
+    wander = ndtr(lfilter([1.0], [1.0, -stay], noise))
+    levels = np.interp(wander, np.linspace(0.0, 1.0, len(quantiles)), quantiles)
+    return np.asarray(arrivals.poisson(mean * levels), np.int64)

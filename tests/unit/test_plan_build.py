@@ -70,7 +70,7 @@ def test_each_client_sees_the_network_from_its_own_offset():
 
 
 def test_a_run_longer_than_the_trace_is_refused_unless_it_loops():
-    with pytest.raises(UsageError, match=r"flat: lasts 100 s; the clients need 120 s of it; shorten"):
+    with pytest.raises(UsageError, match=r"flat: lasts 100 s; client 0 needs 120 s of it; shorten"):
         plan_of(duration_s=120.0)
     assert len(plan_of(duration_s=120.0, network=NetworkSpec(trace="net", loop=True))) == 2400
 
