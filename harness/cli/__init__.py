@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import typer
@@ -34,8 +35,14 @@ def _top() -> None:
     """Commands print their units and defaults with --help."""
 
 
+def _interrupt(_number: int, _frame: object) -> None:
+    """SIGTERM ends a run the way Ctrl-C does: everything is stopped and what was measured is kept."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run a command; every failure is one line on standard error and an exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
     except BenchError as error:
