@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import platform
 import re
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +31,8 @@ GATEWAY = "gateway"
 GATEWAY_PORT = 8000
 REPLICA_PORT = 8001
 ENGINE_TIMEOUT_S = 60
+ASK_TIMEOUT_S = 5
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 SHOWN_LINES = 5
 REMOVE_TIMEOUT_S = 20.0
 LOOPBACK = "127.0.0.1"
@@ -50,8 +54,10 @@ READ_LIMIT = "cd /sys/fs/cgroup; cat cpu.max 2>/dev/null || cat cpu/cpu.cfs_quot
 
 def engine_reason() -> str | None:
     """Why no Docker engine can be used from here, or None when one answers."""
+    if refused := _socket_refusal():
+        return f"no Docker engine answers ({refused})"
     try:
-        client = docker.from_env(timeout=5)
+        client = docker.from_env(timeout=ASK_TIMEOUT_S)
         try:
             kind = client.version()["Os"]
         finally:
@@ -59,6 +65,20 @@ def engine_reason() -> str | None:
     except (DockerException, OSError) as error:
         return f"no Docker engine answers ({image.last_line(str(error))})"
     return None if kind == "linux" else f"the Docker engine runs {kind} containers; must run Linux ones"
+
+
+def _socket_refusal() -> str:
+    """Why the engine's local socket cannot be connected; nothing when it can, or when the engine is elsewhere."""
+    scheme, _, path = os.environ.get("DOCKER_HOST", DEFAULT_SOCKET).partition("://")
+    if scheme != "unix":
+        return ""
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(ASK_TIMEOUT_S)
+            probe.connect(path)
+    except OSError as error:
+        return f"{path}: {error.strerror or error}"
+    return ""
 
 
 class DockerRuntime:

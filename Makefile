@@ -1,0 +1,54 @@
+# What one types most. `make` alone lists it. Everything is installed into .venv, nothing outside of it.
+
+SCENARIO ?= quickstart
+BACKEND  ?= auto
+SEEDS    ?= 1
+PYTEST   ?=
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+BIN := .venv/bin
+QUIET_PIP := -m pip install --quiet --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help bench test lint list clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo 'make bench SCENARIO=quickstart BACKEND=docker|process|auto SEEDS=1'
+	@echo 'make test PYTEST="-k engine"'
+
+bench: .venv/installed ## replay a scenario against its systems, print and store the results
+	@$(BIN)/sponge-bench run $(SCENARIO) --backend $(BACKEND) --seeds $(SEEDS)
+
+list: .venv/installed ## scenarios and systems, one line each
+	@$(BIN)/sponge-bench list
+
+clean: .venv/installed ## remove containers, networks and processes of runs that were killed
+	@$(BIN)/sponge-bench clean
+
+lint: .venv/installed-test ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint ## style, types and all tests
+	$(BIN)/pytest $(PYTEST)
+
+# Stamps: a second `make bench` finds them newer than pyproject.toml and installs nothing.
+.venv/installed: pyproject.toml | .venv/bin/python
+	@echo 'installing sponge-bench into .venv (about a minute, once)'
+	@$(BIN)/python $(QUIET_PIP) --editable .
+	@touch $@
+
+.venv/installed-test: pyproject.toml | .venv/bin/python
+	@echo 'installing sponge-bench and its test tools into .venv (about a minute, once)'
+	@$(BIN)/python $(QUIET_PIP) --editable '.[test]'
+	@touch $@ .venv/installed
+
+.venv/bin/python:
+	@if [ -z "$(PYTHON)" ]; then echo 'make: Python 3.11 or newer is needed, and none was found' >&2; exit 1; fi
+	@if ! $(PYTHON) -c 'import ensurepip, venv' >/dev/null 2>&1; then \
+		echo 'make: $(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; fi
+	@$(PYTHON) -m venv .venv
