@@ -38,7 +38,7 @@ class LatencyModel:
     signed: terms may be negative. Only for sets somebody else published or typed in; what we fit is never negative.
     quantile_levels, quantile_ratios: measured / predicted service time at those quantiles, both nondecreasing. Empty
         when the spread is unknown: every quantile is then the prediction itself.
-    grid: the measured means the terms were fitted to; empty when there are none.
+    grid: the measurements the terms were fitted to; empty when there are none.
     Raises UsageError for a term that is not a finite number, or negative where that is not allowed.
     """
 
@@ -75,7 +75,7 @@ class LatencyModel:
     @overload
     def predict_s(self, batch: float, cores: FloatArray) -> FloatArray: ...
     def predict_s(self, batch: FloatArray | float, cores: FloatArray | float) -> FloatArray | float:
-        """Mean service time in seconds of a whole batch; numbers or arrays (which broadcast)."""
+        """Typical service time in seconds of a whole batch; numbers or arrays (which broadcast)."""
         return self.gamma_s * batch / cores + self.delta_s * batch + self.epsilon_s / cores + self.eta_s
 
     def predict_quantile_s(self, batch: float, cores: float, quantile: float) -> float:

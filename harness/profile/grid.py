@@ -18,9 +18,9 @@ class Grid:
 
     cores: tuple[float, ...]
     batches: tuple[int, ...]
-    repeats: int = 20
-    longest_s: float = 1.0
-    budget_s: float = math.inf
+    repeats: int = 5
+    longest_s: float = 0.75
+    budget_s: float = 20.0
     least_rounds: int = 3
 
     def validate(self, place: str) -> None:

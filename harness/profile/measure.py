@@ -19,6 +19,7 @@ from harness.profile.values import Cell, Sample
 from harness.seams import Backend
 from harness.types import Allocation, Decision
 
+WARM_UPS = 2
 Watch = Callable[[int, int, str], None]
 
 
@@ -56,15 +57,14 @@ class Surveyor:
         return Measured(tuple(samples), skipped)
 
     def _usable_cells(self) -> set[Cell]:
-        """Warm up on all cores; a cell is usable when, scaled from there, it ends in time."""
-        most = max(self._grid.cores)
-        expected_s: dict[int, float] = {}
-        for batch in sorted(self._grid.batches):
-            self._watch(0, 1, f"warming up, batch {batch}")
-            self._allocate(batch, most)
-            expected_s[batch] = min(self._probe.serve(batch).service_s for _ in range(2))
-        longest_s = self._grid.longest_s
-        return {(b, c) for b, c in _cells(self._grid) if expected_s[b] * most / c <= longest_s}
+        """Warm up on every core count; how long one image takes there tells which batches end in time."""
+        usable: set[Cell] = set()
+        for cores in sorted(set(self._grid.cores), reverse=True):
+            self._watch(0, 1, f"warming up on {cores:g} cores")
+            self._allocate(1, cores)
+            image_s = min(self._probe.serve(1).service_s for _ in range(WARM_UPS))
+            usable |= {(b, c) for b, c in _cells(self._grid) if c == cores and b * image_s <= self._grid.longest_s}
+        return usable
 
     def _round(self, cells: set[Cell], title: str, done: int, total: int) -> list[Sample]:
         samples: list[Sample] = []

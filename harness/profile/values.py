@@ -55,7 +55,7 @@ class Profile:
 
     @property
     def quality(self) -> FitQuality:
-        """How well the model describes the measured means."""
+        """How well the model describes the measured medians."""
         return quality(self.latency, self.latency.grid)
 
     def to_json(self) -> dict[str, Any]:
@@ -109,9 +109,13 @@ def by_cell(samples: Sequence[Sample]) -> dict[Cell, list[float]]:
 
 
 def fit_samples(samples: Sequence[Sample], name: str) -> LatencyModel:
-    """The model of the cells' means, with the samples' spread around it. Raises UsageError for too small a grid."""
+    """The model of the cells' medians, with the samples' spread around it. Raises UsageError for too small a grid.
+
+    Medians, because a few samples per cell are all a quick profile has, and one interrupted batch among five would
+    move a mean by a fifth. What the median leaves out is in the quantile ratios.
+    """
     cells = by_cell(samples)
-    grid = [GridCell(batch, cores, float(np.mean(times))) for (batch, cores), times in cells.items()]
+    grid = [GridCell(batch, cores, float(np.median(times))) for (batch, cores), times in cells.items()]
     model = fit_nnls(grid, name)
     levels, ratios = residual_quantiles(model, cells)
     return replace(model, quantile_levels=levels, quantile_ratios=ratios)
