@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,6 +36,10 @@ class LoadSettings:
     run_id: str
     timeout_s: float | None = None
     pool: int | None = None
+
+    def at(self, url: str) -> LoadSettings:
+        """The same against another server."""
+        return replace(self, url=url)
 
     def command(self) -> list[str]:
         """The command line of the load driver."""
