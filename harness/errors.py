@@ -33,6 +33,12 @@ class RunInvalid(BenchError):
     exit_code = 4
 
 
+class Interrupted(BenchError):
+    """The user stopped it. Exit code 130, as shells have it."""
+
+    exit_code = 130
+
+
 def bad_value(place: str, name: str, value: object, rule: str) -> UsageError:
     """The house form of an error about one value: `place: name = value; rule`."""
     return UsageError(f"{place}: {name} = {value!r}; {rule}")

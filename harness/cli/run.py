@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness.backends.choose import choose_backend
 from harness.cli.display import CAPTION, Watcher, results_table
-from harness.errors import RunInvalid, UsageError, unknown_name
+from harness.errors import Interrupted, RunInvalid, UsageError, unknown_name
 from harness.latency import LatencyModel
 from harness.profile import Grid, ProfileRequest, obtain_profile
 from harness.replica.models import model_file
@@ -69,8 +69,11 @@ def run(
         latency = latency_for(console, request, place, run_id)
         prepared = prepare(request, latency, traces, run_id)
         session_s = chosen.plan.duration_s + OVERHEAD_S
-        with Watcher(console, len(names) * seeds, session_s) as watch:
-            manifests = run_benchmark(prepared, traces, lambda: place, watch)
+        try:
+            with Watcher(console, len(names) * seeds, session_s) as watch:
+                manifests = run_benchmark(prepared, traces, lambda: place, watch)
+        except KeyboardInterrupt as stop:
+            raise Interrupted(f"interrupted; what was measured until then is in {prepared.folder}") from stop
     found = summaries(prepared.folder, names)
     console.print(results_table(found))
     say(console, CAPTION)
