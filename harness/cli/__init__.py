@@ -11,7 +11,9 @@ import typer
 from harness.cli.clean import clean
 from harness.cli.listing import show_list
 from harness.cli.plan import plan
+from harness.cli.profile import profile
 from harness.cli.run import run
+from harness.cli.selftest import selftest
 from harness.cli.solve import solve
 from harness.errors import BenchError
 
@@ -27,6 +29,8 @@ app.command()(run)
 app.command(name="list")(show_list)
 app.command()(plan)
 app.command()(solve)
+app.command()(profile)
+app.command()(selftest)
 app.command()(clean)
 
 

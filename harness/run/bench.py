@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.errors import unknown_name
 from harness.latency import LatencyModel
+from harness.load.selftest import cached_selftest
 from harness.plan import Plan, build_plan
 from harness.policy.bounded import Bounded
 from harness.policy.conditions import Conditions
@@ -174,6 +175,7 @@ def common_facts(
         "host": host_facts(),
         **code_facts(),
         "packages": package_versions(),
+        "selftest": cached_selftest(),
     }
 
 
