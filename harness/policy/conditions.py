@@ -38,10 +38,14 @@ class CoreGrid:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What every policy of a scenario knows beforehand."""
+    """What every policy of a scenario knows beforehand.
+
+    rate_rps: the mean rate the scenario states, for systems that are configured with one; 0 when it states none.
+    """
 
     cores: CoreGrid
     max_batch: int
     slo_s: float
     tick_s: float
     latency: LatencyModel
+    rate_rps: float = 0.0

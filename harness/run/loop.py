@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.record import Recorder
 from harness.seams import Backend, Policy
-from harness.types import Allocation, Applied, Decision, Observation
+from harness.types import Allocation, Applied, Decision, Observation, Usage
 
 Observe = Callable[[], Observation]  # on the run clock
 
@@ -44,21 +44,22 @@ class ControlLoop:
         """Seconds on the run clock."""
         return time.monotonic() - self._epoch_s
 
-    def record_usage(self) -> None:
+    def record_usage(self) -> tuple[Usage, ...]:
         """Read and record the replicas' resources."""
-        readings = [replace(usage, t_s=usage.t_s - self._epoch_s) for usage in self._backend.usage()]
-        self._recorder.usage(readings)
+        readings = tuple(replace(usage, t_s=usage.t_s - self._epoch_s) for usage in self._backend.usage())
+        self._recorder.usage(list(readings))
+        return readings
 
     def tick(self) -> Tick:
         """One observe, decide, apply."""
-        observation = replace(self._observe(), allocation=self._allocation, memory=self._memory)
+        usage = self.record_usage()
+        observation = replace(self._observe(), allocation=self._allocation, usage=usage, memory=self._memory)
         began_s = time.perf_counter()
         decision = self._policy.decide(observation)
         decide_s = time.perf_counter() - began_s
         applied = self._apply(decision)
         self._memory = decision.memory
         self._recorder.decision(observation, decision, applied, decide_s)
-        self.record_usage()
         return Tick(observation, decision, applied)
 
     def _apply(self, decision: Decision) -> Applied:
