@@ -68,9 +68,10 @@ NAMES = [
     (r"alibaba_gentd26/(\w+)\.tar\.gz$", r"\1"),
 ]
 MOBILITY = [
-    ("foot", "walking"), ("walking", "walking"), ("bicycle", "bicycle"), ("bus", "bus"), ("tram", "tram"),
-    ("7train", "subway"), ("qtrain", "subway"), ("rail_road", "train"), ("train", "train"), ("car", "driving"),
-    ("driving", "driving"), ("static", "static"), ("01-throughput", "static"),
+    ("01-throughput", "static"), ("foot", "walking"), ("walking", "walking"), ("bicycle", "bicycle"), ("bus", "bus"),
+    ("tram", "tram"),
+    ("7train", "subway"), ("qtrain", "subway"), ("rail_road", "train"), ("train", "train"), ("/report_car", "driving"),
+    ("driving", "driving"), ("static/", "static"),
 ]  # fmt: skip
 TECHNOLOGY = [
     ("lumos5g_sigcomm21/4g", "4G"), ("lumos5g_sigcomm21/5g", "5G"), ("/lte/", "4G"), ("-lte-", "4G"),

@@ -12,7 +12,7 @@ from harness.cache import cache_dir
 from harness.errors import UsageError, unknown_name
 from harness.traces.catalogue import TraceFile, by_name, find, slices
 from harness.traces.download import Progress, Unreachable, download
-from harness.traces.model import Provenance, Trace
+from harness.traces.model import BandwidthTrace, Provenance, Trace
 from harness.traces.places import inside, local_file, mirror_dir
 from harness.traces.readers import read_all
 from harness.traces.source import Source, sha256_of
@@ -106,8 +106,9 @@ def imported_names() -> list[str]:
     return sorted(str(path.relative_to(root).with_suffix("")) for path in root.rglob("*.parquet"))
 
 
-def import_trace(path: Path, parser: str, name: str, provenance: Provenance) -> list[Trace]:
-    """Read a file and keep its traces under `name` (`name/key` when it holds several).
+def import_trace(path: Path, parser: str, name: str, provenance: Provenance, direction: str = "") -> list[Trace]:
+    """Read a file and keep its traces under `name` (`name/key` when it holds several). direction: in place of the one
+    the format implies; empty keeps that.
 
     Raises UsageError for faults in the file, and for a name that is not made of lower-case words, or is taken.
     """
@@ -120,6 +121,8 @@ def import_trace(path: Path, parser: str, name: str, provenance: Provenance) -> 
         notes = trace.provenance.transforms
         mine = replace(provenance, dataset="imported", file=path.name, source_sha256=sha256, transforms=notes)
         trace = replace(trace, name=full, provenance=mine)
+        if isinstance(trace, BandwidthTrace) and direction:
+            trace = replace(trace, direction="up" if direction == "up" else "down")
         target = inside(_imports(), f"{full}.parquet")
         target.parent.mkdir(parents=True, exist_ok=True)
         save(target, trace)

@@ -14,12 +14,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
+from itertools import accumulate
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import lfilter
-from scipy.special import ndtr
 
 from harness.errors import BenchError
 from harness.traces.catalogue import CATALOGUE
@@ -27,7 +27,8 @@ from harness.traces.model import ArrivalTrace, BandwidthTrace, Floats, Ints, Pro
 
 SEED = 20240415
 BAND_EDGES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
-_HOUR_S = 3600
+_MINUTE_S = 60
+_LEVEL_POINTS = 401
 
 
 @cache
@@ -103,12 +104,19 @@ def synthetic_counts(calibration: Mapping[str, Any], seconds: int, seed: int) ->
     """Requests of each second, shape (seconds,). The same seed gives the same."""
     level, arrivals = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
     hours = np.array(calibration["mean_rps_by_hour"])
-    hour = np.arange(seconds) / _HOUR_S
-    mean = np.interp(hour % 24.0, np.arange(24) + 0.5, hours, period=24.0)
-    stay = np.exp(-1.0 / calibration["level_memory_s"])
-    noise = level.standard_normal(seconds) * np.sqrt(1.0 - stay**2)
-    noise[0] = level.standard_normal()
+    seconds_s = np.arange(seconds, dtype=np.float64)
+    mean = np.interp(seconds_s / 3600.0 % 24.0, np.arange(24) + 0.5, hours, period=24.0)
+    wander = _autoregression(level, seconds // _MINUTE_S + 2, float(np.exp(-_MINUTE_S / calibration["level_memory_s"])))
+    wander = np.interp(seconds_s / _MINUTE_S, np.arange(len(wander)), wander)
+    points = np.array([NormalDist().inv_cdf(p) for p in (np.arange(_LEVEL_POINTS) + 0.5) / _LEVEL_POINTS])
     quantiles = np.array(calibration["level_quantiles"])
-    wander = ndtr(lfilter([1.0], [1.0, -stay], noise))
-    levels = np.interp(wander, np.linspace(0.0, 1.0, len(quantiles)), quantiles)
+    shares = np.interp(wander / wander.std(), points, np.linspace(0.0, 1.0, _LEVEL_POINTS))
+    levels = np.interp(shares, np.linspace(0.0, 1.0, len(quantiles)), quantiles)
     return np.asarray(arrivals.poisson(mean * levels), np.int64)
+
+
+def _autoregression(generator: np.random.Generator, many: int, correlation: float) -> Floats:
+    """Gaussian values of unit variance, each with this correlation to the one before."""
+    noise = generator.standard_normal(many)
+    noise[1:] *= np.sqrt(1.0 - correlation**2)
+    return np.array(list(accumulate(noise.tolist(), lambda before, new: correlation * before + new)))

@@ -1,0 +1,1 @@
+"""Figures, drawn from what is on disk: traces and results. Nothing here runs a system."""
