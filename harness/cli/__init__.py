@@ -15,6 +15,7 @@ from harness.cli.profile import profile
 from harness.cli.run import run
 from harness.cli.selftest import selftest
 from harness.cli.solve import solve
+from harness.cli.traces import app as traces
 from harness.errors import BenchError
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.command()(solve)
 app.command()(profile)
 app.command()(selftest)
 app.command()(clean)
+app.add_typer(traces, name="traces")
 
 
 @app.callback()
