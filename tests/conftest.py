@@ -1,13 +1,25 @@
-"""What all tests share: Docker tests are skipped where no engine answers, and fail there when one is required."""
+"""What all tests share: a small service to run for real, and the rule for Docker tests.
 
+Docker tests are skipped where no engine answers, and fail there when SPONGE_BENCH_REQUIRE_DOCKER is set.
+"""
+
+import json
 import os
+import secrets
+import urllib.error
+import urllib.request
 from functools import cache
+from typing import Any
 
 import pytest
 
 from harness.backends.containers import engine_reason
+from harness.oip import HEADER_LENGTH, Message, Tensor, decode, encode_request
+from harness.replica.models import model_file
+from harness.types import Service
 
 REQUIRED = "SPONGE_BENCH_REQUIRE_DOCKER"
+IMAGE_SHAPE = (32, 32, 3)
 
 
 @cache
@@ -28,3 +40,43 @@ def pytest_runtest_makereport(item: pytest.Item):
     if report.skipped and item.get_closest_marker("docker") and os.environ.get(REQUIRED):
         report.outcome, report.longrepr = "failed", f"a Docker test was skipped although {REQUIRED} is set"
     return report
+
+
+def tiny_service(model_path: str | None = None, max_cores: float = 1.6) -> Service:
+    """The smallest built-in model behind a gateway, under a run id of its own."""
+    gateway = {
+        "model_name": "tiny",
+        "image_shape": list(IMAGE_SHAPE),
+        "engine": {"batch_size": 1},
+        "latency": {"gamma_s": 0.001, "delta_s": 0.0, "epsilon_s": 0.0, "eta_s": 0.001},
+        "default_budget_s": 10.0,
+    }
+    path = model_path or str(model_file("tinycnn").path)
+    return Service("tiny", path, IMAGE_SHAPE, max_cores, gateway, f"test-{secrets.token_hex(4)}")
+
+
+def infer(url: str, timeout_s: float = 10.0) -> dict[str, Any]:
+    """Send one image; the parameters of the answer, or the JSON error with its `status`."""
+    height, width, channels = IMAGE_SHAPE
+    image = Tensor("image", "UINT8", (1, height, width, channels), bytes(height * width * channels))
+    length, body = encode_request(Message((image,), parameters={"timeout": int(timeout_s * 1e6)}))
+    request = urllib.request.Request(f"{url}/v2/models/tiny/infer", body, {HEADER_LENGTH: str(length)})
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s) as response:
+            answer = decode(response.read(), response.headers[HEADER_LENGTH], "outputs")
+    except urllib.error.HTTPError as error:
+        with error:
+            return {"status": error.code, **json.loads(error.read())}
+    return {"status": 200, **answer.parameters}
+
+
+@pytest.fixture(scope="session")
+def make_service():
+    """Makes services (see `tiny_service`)."""
+    return tiny_service
+
+
+@pytest.fixture(scope="session")
+def send():
+    """Sends one image to a gateway (see `infer`)."""
+    return infer
