@@ -30,6 +30,10 @@ class CoreGrid:
         steps = math.floor((self.max_cores - self.min_cores) / self.step_cores + 1e-9)
         return tuple(round(self.min_cores + k * self.step_cores, 9) for k in range(steps + 1))
 
+    def describe(self) -> str:
+        """The grid in words, for errors."""
+        return f"{self.min_cores:g} .. {self.values()[-1]:g} in steps of {self.step_cores:g}"
+
     def at_least(self, cores: float) -> float:
         """The smallest core count of the grid that is not below `cores`; the largest when there is none."""
         values = self.values()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from harness.errors import bad_value
 from harness.policy.conditions import Conditions
@@ -27,10 +27,19 @@ FEWEST_SAMPLES = 3
 @dataclass(frozen=True, slots=True)
 class SpongeSettings:
     """headroom: share of the SLO the plan may use, the rest is reserve. tail_quantile: of the service time held
-    against a deadline; the queue ahead of it counts with the mean."""
+    against a deadline; the queue ahead of it counts with the mean.
+
+    The rest is for ablations. batching: whether batches may be larger than 1. infeasible: what to do when not every
+        deadline can be met: the smallest allocation that does all that can be done (`useful`), the current one
+        (`hold`), or all cores (`maxout`). plans_for: the queue and possible futures (`lookahead`), or just the
+        requests of the last interval coming again (`last-interval`).
+    """
 
     headroom: float = 0.9
     tail_quantile: float = 0.95
+    batching: bool = True
+    infeasible: Literal["useful", "hold", "maxout"] = "useful"
+    plans_for: Literal["lookahead", "last-interval"] = "lookahead"
 
 
 class SpongePolicy:
@@ -40,6 +49,7 @@ class SpongePolicy:
         self._conditions = conditions
         self._settings = settings
         self._margin_s = (1 - settings.headroom) * conditions.slo_s
+        self._max_batch = conditions.max_batch if settings.batching else 1
         self._tail_ratio = conditions.latency.quantile_ratio(settings.tail_quantile)
 
     def decide(self, observation: Observation) -> Decision:
@@ -48,21 +58,34 @@ class SpongePolicy:
         if observation.counts.arrived == 0:
             return Decision(observation.allocation, "no requests seen yet: keep", correction)
         least_cores = observation.allocation.cores if _is_history_short(observation) else 0.0
-        options = self._options(correction, least_cores)
-        outcome = fewest_misses(options, self._futures(observation), self._free_s(observation))
+        outcome = self._outcome(observation, correction, least_cores)
+        if outcome is not None and outcome.missed and self._settings.infeasible == "hold":
+            return Decision(observation.allocation, f"{outcome.missed} cannot be met: hold", correction)
+        if outcome is not None and outcome.missed and self._settings.infeasible == "maxout":
+            outcome = self._outcome(observation, correction, self._conditions.cores.values()[-1])
         if outcome is None:
             return Decision(observation.allocation, "no options: keep", correction)
         target = replace(
             observation.allocation, cores=outcome.option.cores, batch_size=outcome.option.batch, replicas=1
         )
-        return Decision(target, _reason(outcome), correction)
+        return Decision(target, _reason(outcome, self._settings.infeasible), correction)
+
+    def _outcome(self, observation: Observation, correction: float, least_cores: float) -> Outcome | None:
+        options = self._options(correction, least_cores)
+        if self._settings.plans_for == "last-interval":
+            return fewest_misses(options, [self._again(observation)], observation.now_s)
+        return fewest_misses(options, self._futures(observation), self._free_s(observation))
+
+    def _again(self, observation: Observation) -> list[Expected]:
+        """The last interval's requests, coming once more; one request when there were none."""
+        return self._interval(observation, self._conditions.tick_s) or [self._somebody(observation)]
 
     def _options(self, correction: float, least_cores: float) -> Iterator[Option]:
         for cores in self._conditions.cores.values():
             if cores < least_cores:
                 continue
             mean_s = [0.0]
-            for batch in range(1, self._conditions.max_batch + 1):
+            for batch in range(1, self._max_batch + 1):
                 mean_s.append(self._conditions.latency.predict_s(batch, cores) * correction)
                 tail_s = tuple(s * self._tail_ratio for s in mean_s)
                 yield Option(cores, batch, ServiceTable(tuple(mean_s), tail_s))
@@ -77,11 +100,19 @@ class SpongePolicy:
         queued = [Expected(now_s, r.deadline_s - self._margin_s) for r in observation.queue]
         futures = [queued + [self._moved(r.arrived_s, r.deadline_s, observation.window_s) for r in observation.recent]]
         for back in range(1, max(1, int(observation.window_s / tick_s)) + 1):
-            shift_s = back * tick_s
-            came = [r for r in observation.recent if 0 < r.arrived_s + shift_s - now_s <= tick_s]
-            work = queued + [self._moved(r.arrived_s, r.deadline_s, shift_s) for r in came]
-            futures.append(work or [Expected(now_s, now_s + self._conditions.slo_s - self._margin_s)])
+            work = queued + self._interval(observation, back * tick_s)
+            futures.append(work or [self._somebody(observation)])
         return sorted(futures, key=len, reverse=True)
+
+    def _interval(self, observation: Observation, shift_s: float) -> list[Expected]:
+        """The requests of the control interval `shift_s` before the next one, moved into the next one."""
+        now_s, tick_s = observation.now_s, self._conditions.tick_s
+        came = [r for r in observation.recent if 0 < r.arrived_s + shift_s - now_s <= tick_s]
+        return [self._moved(r.arrived_s, r.deadline_s, shift_s) for r in came]
+
+    def _somebody(self, observation: Observation) -> Expected:
+        now_s = observation.now_s
+        return Expected(now_s, now_s + self._conditions.slo_s - self._margin_s)
 
     def _moved(self, arrived_s: float, deadline_s: float, shift_s: float) -> Expected:
         return Expected(arrived_s + shift_s, deadline_s + shift_s - self._margin_s)
@@ -108,10 +139,10 @@ def _is_history_short(observation: Observation) -> bool:
     return observation.counts.arrived == len(observation.recent)
 
 
-def _reason(outcome: Outcome) -> str:
+def _reason(outcome: Outcome, infeasible: str) -> str:
     if outcome.missed == 0:
         return "smallest that meets every deadline"
-    return f"{outcome.missed} cannot be met: largest useful"
+    return f"{outcome.missed} cannot be met: {'all cores' if infeasible == 'maxout' else 'largest useful'}"
 
 
 def build(conditions: Conditions, settings: Mapping[str, Any], place: str) -> Policy:

@@ -1,13 +1,14 @@
-"""`static-*`: one replica, a fixed share of the largest core count, a fixed batch bound."""
+"""`static-*`: one replica, fixed cores (a count or a share of the largest), a fixed batch bound."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import bad_value
-from harness.policy.conditions import Conditions
+from harness.errors import UsageError, bad_value
+from harness.policy.conditions import Conditions, CoreGrid
 from harness.seams import Policy
 from harness.settings import from_mapping
 from harness.types import Allocation, Decision, Observation
@@ -15,9 +16,13 @@ from harness.types import Allocation, Decision, Observation
 
 @dataclass(frozen=True, slots=True)
 class StaticSettings:
-    """cores_share: of the scenario's largest core count, in (0, 1]. batching: up to the scenario's batch bound."""
+    """cores: as they are, on the scenario's grid; or cores_share: of the scenario's largest core count, in (0, 1].
 
-    cores_share: float
+    batching: up to the scenario's batch bound; without, every request is a batch of its own.
+    """
+
+    cores: float | None = None
+    cores_share: float | None = None
     batching: bool = True
 
 
@@ -35,7 +40,19 @@ class StaticPolicy:
 def build(conditions: Conditions, settings: Mapping[str, Any], place: str) -> Policy:
     """The policy for these conditions. Raises UsageError naming `place` for bad settings."""
     chosen = from_mapping(StaticSettings, settings, place)
-    if not 0 < chosen.cores_share <= 1:
-        raise bad_value(place, "cores_share", chosen.cores_share, "must be in (0, 1]")
-    cores = conditions.cores.at_least(conditions.cores.max_cores * chosen.cores_share)
+    cores = _cores(chosen, conditions.cores, place)
     return StaticPolicy(Allocation(cores, conditions.max_batch if chosen.batching else 1))
+
+
+def _cores(chosen: StaticSettings, grid: CoreGrid, place: str) -> float:
+    if (chosen.cores is None) == (chosen.cores_share is None):
+        given = "both are" if chosen.cores is not None else "neither is"
+        raise UsageError(f"{place}: {given} given; must give either cores or cores_share")
+    if chosen.cores is not None:
+        if not any(math.isclose(chosen.cores, value) for value in grid.values()):
+            raise bad_value(place, "cores", chosen.cores, f"must be on the scenario's grid of cores, {grid.describe()}")
+        return chosen.cores
+    share = chosen.cores_share or 0.0
+    if not 0 < share <= 1:
+        raise bad_value(place, "cores_share", share, "must be in (0, 1]")
+    return grid.at_least(grid.max_cores * share)

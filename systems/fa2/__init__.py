@@ -1,0 +1,1 @@
+"""FA2: horizontal scaling with batching."""

@@ -1,0 +1,1 @@
+"""FA2 as the Sponge authors' prototype has it."""

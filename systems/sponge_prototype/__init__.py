@@ -1,0 +1,1 @@
+"""Sponge as its public prototype behaves."""

@@ -1,0 +1,1 @@
+"""Kubernetes' Vertical Pod Autoscaler."""
