@@ -6,7 +6,7 @@ All values are frozen. Lists inside values are tuples, so a value can be kept, c
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Literal
@@ -161,12 +161,12 @@ class Observation:
     now_s: float
     window_s: float
     allocation: Allocation
-    recent: tuple[Queued, ...] = ()
+    recent: Sequence[Queued] = ()
     arrivals_per_s: tuple[int, ...] = ()
-    queue: tuple[Queued, ...] = ()
+    queue: Sequence[Queued] = ()
     in_flight: tuple[InFlight, ...] = ()
     replicas: tuple[ReplicaState, ...] = ()
-    service: tuple[ServiceSample, ...] = ()
+    service: Sequence[ServiceSample] = ()
     usage: tuple[Usage, ...] = ()
     pending: tuple[Allocation, ...] = ()
     counts: Counts = field(default_factory=Counts)

@@ -2,15 +2,15 @@
 
 The shell (gateway or twin) reports what happened (`arrive`, `finish`, `wake`) and performs the returned effects.
 Events of one instant must come in the order of `EventKind`: finish, arrive, tick. Nothing here reads a clock.
+The rules themselves are in `harness.engine.core`; here they speak in values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
 
-from harness.engine.queue import WaitingLine
-from harness.engine.window import Window
+from harness.engine.core import Act, Batch, Core, Place, Predict, Shed, Ticket, Wake
+from harness.engine.requests import Requests
 from harness.types import (
     Allocation,
     Counts,
@@ -20,21 +20,12 @@ from harness.types import (
     InFlight,
     Observation,
     Queued,
+    ReplicaPhase,
     ReplicaState,
-    ServiceSample,
     StartBatch,
     Wait,
     threads_for,
 )
-
-Predict = Callable[[int, float], float]  # (batch size, cores) -> seconds
-
-
-@dataclass(slots=True)
-class _Batch:
-    flight: InFlight
-    requests: tuple[Queued, ...]
-    cores: float
 
 
 class Engine:
@@ -42,163 +33,100 @@ class Engine:
 
     predict_s: expected service time of a batch; used to close by slack.
     fastest_s: an optimistic service time; a request is hopeless only when even this is too slow.
+    core: the rules, for a shell that has no time for values.
     """
 
     def __init__(self, settings: EngineSettings, predict_s: Predict, fastest_s: Predict, window_s: float = 5.0) -> None:
         self.settings = settings
-        self._predict_s = predict_s
-        self._fastest_s = fastest_s
-        self._line = WaitingLine(settings.order)
-        self._window = Window(window_s)
-        self._replicas: dict[str, ReplicaState] = {}
-        self._batches: dict[int, _Batch] = {}
-        self._next_batch_id = 0
+        self.core = Core(settings, predict_s, fastest_s, window_s)
 
     # What happened
 
     def arrive(self, now_s: float, request: Queued) -> list[EngineEffect]:
         """A request has arrived."""
-        self._window.arrived(request)
-        self._line.push(request)
-        return self._dispatch(now_s)
+        return _effects(self.core.arrive(now_s, Ticket(request.id, request.arrived_s, request.deadline_s)))
 
     def finish(self, now_s: float, batch_id: int, *, ok: bool = True) -> list[EngineEffect]:
         """A batch has come back from its replica, answered or (`ok=False`) failed."""
-        batch = self._batches.pop(batch_id)
-        self._release(batch.flight.replica)
-        if ok:
-            late = sum(now_s > request.deadline_s for request in batch.requests)
-            sample = ServiceSample(batch.flight.size, batch.cores, now_s - batch.flight.started_s)
-            self._window.finished(now_s, sample, late=late)
-        else:
-            self._window.failed(batch.flight.size)
-        return self._dispatch(now_s)
+        return _effects(self.core.finish(now_s, batch_id, ok=ok))
 
     def wake(self, now_s: float) -> list[EngineEffect]:
         """The time of an earlier `Wait` has come."""
-        return self._dispatch(now_s)
+        return _effects(self.core.dispatch(now_s))
 
     def configure(self, now_s: float, settings: EngineSettings) -> list[EngineEffect]:
         """Change batch size, order, closing or drop rule; what is queued stays queued."""
         self.settings = settings
-        self._line.reorder(settings.order)
-        return self._dispatch(now_s)
+        return _effects(self.core.configure(now_s, settings))
 
     def set_replica(self, now_s: float, name: str, cores: float, threads: int | None = None) -> list[EngineEffect]:
         """A replica has joined, or its cores are now these."""
-        known = self._replicas.get(name) or ReplicaState(name, cores, threads_for(cores))
-        self._replicas[name] = replace(known, cores=cores, threads=threads or threads_for(cores))
-        return self._dispatch(now_s)
+        return _effects(self.core.set_replica(now_s, name, cores, threads or threads_for(cores)))
 
     def drain_replica(self, name: str) -> bool:
         """Give this replica no more work. True when it holds none and is forgotten already."""
-        state = replace(self._replicas[name], phase="draining")
-        self._replicas[name] = state
-        if state.batches_in_flight == 0:
-            del self._replicas[name]
-        return name not in self._replicas
+        return self.core.drain_replica(name)
 
     # What can be seen
 
     def queue_length(self) -> int:
         """Requests that wait."""
-        return len(self._line)
+        return len(self.core.line)
 
     def counts(self) -> Counts:
         """Requests by outcome since the start."""
-        return self._window.counts()
+        return self.core.window.counts()
 
     def replicas(self) -> tuple[ReplicaState, ...]:
         """All replicas, draining ones included."""
-        return tuple(self._replicas.values())
+        return tuple(_state(place) for place in self.core.places.values())
 
     def observe(self, now_s: float) -> Observation:
         """All a policy may know now. Changes nothing."""
-        serving = [r for r in self._replicas.values() if r.phase == "ready"]
-        cores = max((r.cores for r in serving), default=0.0)
+        core = self.core
+        serving = [place for place in core.places.values() if not place.draining]
+        cores = max((place.cores for place in serving), default=0.0)
         return Observation(
             now_s=now_s,
-            window_s=self._window.window_s,
+            window_s=core.window.window_s,
             allocation=Allocation(cores, self.settings.batch_size, len(serving)),
-            recent=self._window.recent(now_s),
-            arrivals_per_s=self._window.arrivals_per_s(now_s),
-            queue=tuple(self._line),
-            in_flight=tuple(batch.flight for batch in self._batches.values()),
+            recent=core.window.recent(now_s),
+            arrivals_per_s=core.window.arrivals_per_s(now_s),
+            queue=_requests(core.line.in_order()),
+            in_flight=tuple(_flight(batch) for batch in core.batches.values()),
             replicas=self.replicas(),
-            service=self._window.services(now_s),
+            service=core.window.services(now_s),
             counts=self.counts(),
         )
 
-    # Decisions
 
-    def _dispatch(self, now_s: float) -> list[EngineEffect]:
-        effects: list[EngineEffect] = []
-        while self._line:
-            replica = self._free_replica()
-            if replica is None:
-                break
-            effects += self._shed(now_s, replica.cores)
-            if not self._line:
-                break
-            leave_s = self._leave_s(now_s, replica.cores)
-            if leave_s > now_s:
-                effects.append(Wait(leave_s))
-                break
-            effects += self._start(now_s, replica)
-        return effects
-
-    def _shed(self, now_s: float, cores: float) -> list[EngineEffect]:
-        """Drop from the head of the line whatever the drop rule gives up on."""
-        effects: list[EngineEffect] = []
-        while self._line and (reason := self._drop_reason(now_s, self._line.head(), cores)):
-            self._window.dropped()
-            effects.append(Drop(self._line.pop(), reason))
-        return effects
-
-    def _drop_reason(self, now_s: float, request: Queued, cores: float) -> str:
-        if self.settings.drop == "never":
-            return ""
-        if now_s > request.deadline_s:
-            return "expired"
-        if self.settings.drop == "hopeless" and now_s + self._fastest_s(1, cores) > request.deadline_s:
-            return "hopeless"
-        return ""
-
-    def _leave_s(self, now_s: float, cores: float) -> float:
-        """When the batch that could be formed now has to leave; `now_s` or earlier means at once."""
-        settings = self.settings
-        if settings.close == "idle" or len(self._line) >= settings.batch_size:
-            return now_s
-        if settings.close == "timeout":
-            return self._line.oldest_arrival_s() + settings.timeout_s
-        return self._line.head().deadline_s - self._predict_s(settings.batch_size, cores)
-
-    def _start(self, now_s: float, replica: ReplicaState) -> list[EngineEffect]:
-        effects: list[EngineEffect] = []
-        chosen: list[Queued] = []
-        while self._line and len(chosen) < self.settings.batch_size:
-            effects += self._shed(now_s, replica.cores)
-            if self._line:
-                chosen.append(self._line.pop())
-        batch_id, self._next_batch_id = self._next_batch_id, self._next_batch_id + 1
-        flight = InFlight(batch_id, replica.name, len(chosen), now_s, _earliest(chosen))
-        self._batches[batch_id] = _Batch(flight, tuple(chosen), replica.cores)
-        self._replicas[replica.name] = replace(replica, batches_in_flight=replica.batches_in_flight + 1)
-        return [*effects, StartBatch(batch_id, replica.name, tuple(chosen), now_s, replica.cores)]
-
-    def _free_replica(self) -> ReplicaState | None:
-        """The ready replica with the fewest batches, the first of equals; None when all are full."""
-        limit = self.settings.batches_in_flight
-        free = [r for r in self._replicas.values() if r.phase == "ready" and r.batches_in_flight < limit]
-        return min(free, key=lambda r: r.batches_in_flight, default=None)
-
-    def _release(self, name: str) -> None:
-        state = self._replicas[name]
-        state = replace(state, batches_in_flight=state.batches_in_flight - 1)
-        self._replicas[name] = state
-        if state.phase == "draining" and state.batches_in_flight == 0:
-            del self._replicas[name]
+def _effects(acts: Iterable[Act]) -> list[EngineEffect]:
+    return [_effect(act) for act in acts]
 
 
-def _earliest(requests: Sequence[Queued]) -> float:
-    return min(request.deadline_s for request in requests)
+def _effect(act: Act) -> EngineEffect:
+    if isinstance(act, Batch):
+        requests = tuple(_queued(ticket) for ticket in act.tickets)
+        return StartBatch(act.id, act.place.name, requests, act.started_s, act.cores)
+    if isinstance(act, Shed):
+        return Drop(_queued(act.ticket), act.reason)
+    assert isinstance(act, Wake)
+    return Wait(act.until_s)
+
+
+def _queued(ticket: Ticket) -> Queued:
+    return Queued(ticket.id, ticket.arrived_s, ticket.deadline_s)
+
+
+def _requests(tickets: list[Ticket]) -> Requests:
+    return Requests([t.id for t in tickets], [t.arrived_s for t in tickets], [t.deadline_s for t in tickets])
+
+
+def _flight(batch: Batch) -> InFlight:
+    earliest_s = min(ticket.deadline_s for ticket in batch.tickets)
+    return InFlight(batch.id, batch.place.name, len(batch.tickets), batch.started_s, earliest_s)
+
+
+def _state(place: Place) -> ReplicaState:
+    phase: ReplicaPhase = "draining" if place.draining else "ready"
+    return ReplicaState(place.name, place.cores, place.threads, phase, place.batches)

@@ -10,20 +10,15 @@ from typing import Any
 
 from aiohttp import web
 
-from harness.engine import Engine
-from harness.latency import LatencyModel
+from harness.engine.configured import engine_of
 from harness.serve.app import Gateway, ServedModel
 from harness.serve.metrics import Metrics
 from harness.serve.replicas import HttpReplicas
 from harness.serve.station import Station
-from harness.types import EngineSettings
-
-FAST_QUANTILE = 0.05  # a request is hopeless only when even a lucky service time is too slow
 
 
 def gateway(config: Mapping[str, Any]) -> Gateway:
     """The gateway that this configuration (docs/protocol.md) describes."""
-    latency = LatencyModel.from_dict(config["latency"])
     height, width, channels = config["image_shape"]
     model = ServedModel(
         name=config["model_name"],
@@ -32,12 +27,7 @@ def gateway(config: Mapping[str, Any]) -> Gateway:
         stage=config.get("stage", "main"),
         default_budget_s=config["default_budget_s"],
     )
-    engine = Engine(
-        EngineSettings(**config["engine"]),
-        latency.predict_s,
-        lambda batch, cores: latency.predict_quantile_s(batch, cores, FAST_QUANTILE),
-        config.get("window_s", 5.0),
-    )
+    engine = engine_of(config)
     replicas = HttpReplicas(model.name, model.image_shape)
     metrics = Metrics(engine)
     return Gateway(model, Station(engine, replicas, metrics.watch), replicas, metrics)

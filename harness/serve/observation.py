@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -41,7 +41,7 @@ def from_json(data: Mapping[str, Any], shift_s: float = 0.0) -> Observation:
     )
 
 
-def _queued_rows(requests: tuple[Queued, ...]) -> list[list[float]]:
+def _queued_rows(requests: Sequence[Queued]) -> list[list[float]]:
     return [[r.id, r.arrived_s, r.deadline_s] for r in requests]
 
 
