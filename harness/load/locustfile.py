@@ -11,15 +11,13 @@ imports Locust, which patches the interpreter: no other module may import it.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
-import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -34,8 +32,9 @@ from harness.errors import BenchError, UsageError
 from harness.load.clerk import Clerk
 from harness.load.connection import Connection
 from harness.load.events import Ended, Event, Failed, Ready, Started, line_of
-from harness.load.lag import Lag, lag_of
+from harness.load.lag import lag_of
 from harness.load.message import AnswerError, images, request_template
+from harness.load.parent import die_with_parent
 from harness.load.pool import Pool
 from harness.load.priority import raise_priority
 from harness.load.row_writer import RowWriter
@@ -50,7 +49,6 @@ DRAIN_S = 0.02
 SLICE_S = 0.2  # the longest sleep, so that rows and progress stay fresh
 MARGIN_S = 0.5e-3  # book-keeping stops this long before the next request: one piece of it may take that
 RUN_MARK, PARENT_MARK = "SPONGE_BENCH_RUN", "SPONGE_BENCH_PARENT"
-_PR_SET_PDEATHSIG = 1
 _READ, _WRITE = 1, 2
 _PlainSocket = monkey.get_original("socket", "socket")
 
@@ -115,6 +113,8 @@ class Replayer:
         self.sent_s = np.full(len(schedule), np.nan)
         self._due_s = [clerk.epoch_s + due_s for due_s in schedule.due_s]
         self._in_flight: dict[int, Attempt] = {}
+        self._all_answered = False
+        self._cpu_s, self._wall_offset_s = time.process_time(), _wall_offset_s()
         self._template = request_template(f"{settings.host}:{settings.port}", settings.model_name, settings.image_shape)
         self._images = images(settings.image_shape, DISTINCT_IMAGES, seed=0)
 
@@ -125,17 +125,26 @@ class Replayer:
             self._dispatch(index)
         while self._in_flight:
             self._sleep_until(time.monotonic() + DRAIN_S)
+        self._all_answered = True
 
-    def send_lag(self) -> Lag:
-        """Lag of the requests sent so far."""
-        sent = np.isfinite(self.sent_s)
-        return lag_of(np.asarray(self._due_s)[sent], self.sent_s[sent])
-
-    def abandon(self) -> None:
-        """Give requests still in flight their rows: the replay was stopped."""
+    def conclude(self) -> Ended:
+        """Give requests still in flight their rows, hand over what is owed, let go of everything, and sum up."""
         for attempt in list(self._in_flight.values()):
             attempt.error = "the load driver was stopped before the answer"
             self._finished(attempt)
+        elapsed_s = time.monotonic() - self.clerk.epoch_s
+        cpu_s = time.process_time() - self._cpu_s
+        self.clerk.close()
+        self.pool.close()
+        self.timer.close()
+        sent, tally = np.isfinite(self.sent_s), self.clerk.tally
+        return Ended(
+            planned=tally.planned, sent=tally.sent, served=tally.served, dropped=tally.dropped, failed=tally.failed,
+            violations=tally.violations, send_lag_s=lag_of(np.asarray(self._due_s)[sent], self.sent_s[sent]),
+            elapsed_s=elapsed_s, stopped=not self._all_answered, client_core=cpu_s / (elapsed_s + START_DELAY_S),
+            pool=self.settings.pool, peak_in_flight=self.peak_in_flight, reopened=self.pool.reopened,
+            clock_step_s=_wall_offset_s() - self._wall_offset_s,
+        )  # fmt: skip
 
     def _sleep_until(self, at_s: float) -> None:
         """Sleep and keep the books until `at_s`, at most a wake-up late."""
@@ -193,12 +202,11 @@ class Replayer:
             self.pool.replace(connection)
             return
         attempt.status, attempt.body, attempt.received_s = answer.status, answer.body, answer.received_s
-        if connection.must_close:
-            self._finished(attempt)
-            self.pool.replace(connection)
-            return
-        self.pool.give_back(connection)
         self._finished(attempt)
+        if connection.must_close:
+            self.pool.replace(connection)
+        else:
+            self.pool.give_back(connection)
 
     def _finished(self, attempt: Attempt) -> None:
         if self._in_flight.pop(attempt.index, None) is not None:
@@ -226,52 +234,45 @@ class PlanUser(User):
 
 
 def _replay(environment: Any) -> None:
-    options = environment.parsed_options
+    """One whole replay. Its end is reported when all rows are with the disk, however it ended."""
+    ended: Ended | None = None
+    try:
+        with _rows_kept(environment.parsed_options.rows) as writer:
+            replayer = _prepared(environment, writer)
+            try:
+                replayer.run()
+            finally:
+                ended = replayer.conclude()
+    finally:
+        if ended is not None:
+            _emit(ended)
+
+
+def _prepared(environment: Any, writer: RowWriter | None) -> Replayer:
+    """Everything that takes time, then `ready`, `go` and `start`."""
+    options, timer = environment.parsed_options, Timer()
     if not options.plan:
         raise UsageError("load driver: --plan must be given")
-    schedule, timer = read_schedule(Path(options.plan)), Timer()
+    schedule = read_schedule(Path(options.plan))
     settings = replay_settings(
         schedule, environment.host or "", options.model_name, options.image_shape,
         timeout_s=options.timeout_s, pool=options.pool, has_timerfd=timer.name == "timerfd",
     )  # fmt: skip
-    with _rows_kept(options.rows) as append:
-        scheduling, pool = raise_priority(), Pool(_dialler(settings), settings.pool)
-        with _time_limit(OPENING_S):
-            pool.fill(f"{settings.host}:{settings.port}")
-        _emit(Ready(settings.pool, settings.timeout_s))
-        if environment.web_ui is None:
-            _wait_for_go(environment)
-        gc.collect()
-        gc.freeze()
-        epoch_s = time.monotonic() + START_DELAY_S
-        clerk = Clerk(schedule, epoch_s, append, _locust_listener(environment, settings), _emit)
-        _emit(Started(epoch_s, timer.name, scheduling, settings.lead_s))
-        _run(Replayer(schedule, settings, pool, timer, clerk))
-
-
-def _run(replayer: Replayer) -> None:
-    cpu_s, wall_offset_s, stopped = time.process_time(), time.time() - time.monotonic(), True
-    try:
-        replayer.run()
-        stopped = False
-    finally:
-        replayer.abandon()
-        elapsed_s = time.monotonic() - replayer.clerk.epoch_s
-        cpu_s = time.process_time() - cpu_s
-        replayer.clerk.close()
-        tally = replayer.clerk.tally
-        _emit(
-            Ended(
-                planned=tally.planned, sent=tally.sent, served=tally.served, dropped=tally.dropped,
-                failed=tally.failed, violations=tally.violations,
-                send_lag_s=replayer.send_lag(),
-                elapsed_s=elapsed_s, stopped=stopped, client_core=cpu_s / (elapsed_s + START_DELAY_S),
-                pool=replayer.settings.pool, peak_in_flight=replayer.peak_in_flight,
-                reopened=replayer.pool.reopened, clock_step_s=time.time() - time.monotonic() - wall_offset_s,
-            )
-        )  # fmt: skip
-        replayer.pool.close()
-        replayer.timer.close()
+    scheduling, pool = raise_priority(), Pool(_dialler(settings), settings.pool)
+    with _time_limit(OPENING_S):
+        pool.fill(f"{settings.host}:{settings.port}")
+    if writer is not None:
+        writer.wait_ready()
+    _emit(Ready(settings.pool, settings.timeout_s))
+    if environment.web_ui is None:
+        _wait_for_go(environment)
+    gc.collect()
+    gc.freeze()
+    epoch_s = time.monotonic() + START_DELAY_S
+    append = _forget if writer is None else writer.append
+    clerk = Clerk(schedule, epoch_s, append, _locust_listener(environment, settings), _emit)
+    _emit(Started(epoch_s, timer.name, scheduling, settings.lead_s))
+    return Replayer(schedule, settings, pool, timer, clerk)
 
 
 def _locust_listener(environment: Any, settings: ReplaySettings) -> Any:
@@ -296,17 +297,18 @@ def _locust_listener(environment: Any, settings: ReplaySettings) -> Any:
 _replays = count(1)
 
 
-@contextmanager
-def _rows_kept(text: str) -> Iterator[Callable[[list[dict[str, Any]]], None]]:
+def _rows_kept(text: str) -> AbstractContextManager[RowWriter | None]:
     """Where rows go; a second replay of the same process (web page) gets a file with a number."""
     if not text:
-        yield lambda _: None
-        return
+        return nullcontext()
     number, path = next(_replays), Path(text)
     path = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
     check_new_file(path)
-    with RowWriter(path) as writer:
-        yield writer.append
+    return RowWriter(path)
+
+
+def _forget(_: list[dict[str, Any]]) -> None:
+    """Without --rows only Locust's statistics remain."""
 
 
 def _dialler(settings: ReplaySettings) -> Callable[[], HubConnection]:
@@ -357,6 +359,10 @@ def _wait_for_go(environment: Any) -> None:
         gevent.spawn(stop_at_end_of_input)
 
 
+def _wall_offset_s() -> float:
+    return time.time() - time.monotonic()
+
+
 def _emit(event: Event) -> None:
     os.write(_events_fd, (line_of(event) + "\n").encode())
 
@@ -372,13 +378,9 @@ def _keep_events_apart(**_: Any) -> None:
     os.dup2(2, 1)
 
 
-def _die_with_parent(**_: Any) -> None:
-    parent = os.environ.get(PARENT_MARK)
-    if parent is None or not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(parent):
-        sys.exit(1)
+def _end_with_parent(**_: Any) -> None:
+    if PARENT_MARK in os.environ:
+        die_with_parent(int(os.environ[PARENT_MARK]))
 
 
 def _options(parser: Any) -> None:
@@ -394,5 +396,5 @@ def _options(parser: Any) -> None:
 
 _listeners: Any = events  # Locust's hooks carry no types
 _listeners.init.add_listener(_keep_events_apart)
-_listeners.init.add_listener(_die_with_parent)
+_listeners.init.add_listener(_end_with_parent)
 _listeners.init_command_line_parser.add_listener(_options)

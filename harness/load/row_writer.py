@@ -7,7 +7,6 @@ still in the pipe. As a program: `python -m harness.load.row_writer FILE` reads 
 
 from __future__ import annotations
 
-import contextlib
 import marshal
 import os
 import signal
@@ -15,12 +14,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from harness.errors import BenchError
-from harness.tables import REQUESTS, Journal
+from harness.tables import REQUESTS, Journal, table_of
 
 CLOSE_TIMEOUT_S = 30.0
 _RETRY_S = 0.01
@@ -37,16 +38,27 @@ class RowWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._process: subprocess.Popen[bytes] | None = None
-        self._fd = -1
+        self._stack = ExitStack()
+        self._pipe: FileIO
         self._unsent = bytearray()
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen([sys.executable, "-m", __name__, str(self.path)], stdin=subprocess.PIPE)
-        assert self._process.stdin is not None
-        self._fd = os.dup(self._process.stdin.fileno())
-        self._process.stdin.close()
-        os.set_blocking(self._fd, False)
+        """Start the process. The pipes are raw files: gevent puts off closing its own until something else happens."""
+        their_input, ours = os.pipe()
+        self._pipe = self._stack.enter_context(FileIO(ours, "wb"))
+        ready, their_output = os.pipe()
+        self._ready = self._stack.enter_context(FileIO(ready, "rb"))
+        with FileIO(their_input) as stdin, FileIO(their_output, "wb") as stdout:
+            command = [sys.executable, "-m", __name__, str(self.path)]
+            self._process = subprocess.Popen(command, stdin=stdin, stdout=stdout)
+        os.set_blocking(ours, False)
         return self
+
+    def wait_ready(self) -> None:
+        """Until the process has loaded what it needs, which takes a second of CPU no replay should share."""
+        assert self._process is not None
+        if not self._ready.read(100):
+            raise BenchError(f"{self.path}: the row writer ended with exit code {self._process.wait()}")
 
     def append(self, rows: Rows) -> None:
         """Take rows; they are on their way when this returns, unless the pipe is full: then with the next ones."""
@@ -61,19 +73,21 @@ class RowWriter:
         while self._unsent and time.monotonic() < until_s:
             self._send()
             time.sleep(_RETRY_S if self._unsent else 0)
-        os.close(self._fd)
+        self._stack.close()
         code = self._process.wait(CLOSE_TIMEOUT_S)
         if code != 0 or self._unsent:
             raise BenchError(f"{self.path}: the row writer ended with exit code {code}; rows are missing")
 
     def _send(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            del self._unsent[: os.write(self._fd, self._unsent)]
+        taken = self._pipe.write(self._unsent)  # None when the pipe is full
+        del self._unsent[: taken or 0]
 
 
 def write_rows(source: BinaryIO, path: Path) -> None:
-    """Append each piece of rows to the journal as it comes, until end of input."""
+    """Append each piece of rows to the journal as it comes, until end of input. Prints a line when it begins."""
+    table_of([{"id": 0}], REQUESTS)  # the first table loads code for most of a second
     with Journal(path, REQUESTS) as journal:
+        print("ready", flush=True)
         while True:
             try:
                 rows = marshal.load(source)
