@@ -84,6 +84,8 @@ def profile(
         )
     console.print(profile_table(found))
     console.print(verdict(found), markup=False, soft_wrap=True)
+    if found.disturbed:
+        console.print(disturbance(found), markup=False, soft_wrap=True)
     console.print(f"wrote {profile_path(found.name, found.identity)}", markup=False, soft_wrap=True)
 
 
@@ -116,6 +118,14 @@ def verdict(profile: Profile) -> str:
         f"R2 {found.r2:.4f}, error {found.rmse_relative:.1%} (root mean square), {found.worst_relative:.1%} (worst)\n"
         f"p95 of the samples is {profile.latency.quantile_ratio(0.95):.2f} times the fit; "
         f"{samples} samples per cell or more, taken in {profile.took_s:.0f} s"
+    )
+
+
+def disturbance(profile: Profile) -> str:
+    """What to say when something else kept the machine busy meanwhile."""
+    return (
+        f"note: while this was measured, {profile.other_cores:.1f} cores of this machine did other work; the profile "
+        "is too slow where it needs all cores. Measure again when the machine is idle"
     )
 
 

@@ -18,6 +18,7 @@ from harness.profile.probe import ANSWER_TIMEOUT_S, GatewayProbe
 from harness.profile.store import load_profile, profile_path, save_profile
 from harness.profile.values import Profile, fit_samples
 from harness.replica.models import ModelFile
+from harness.run.host import CpuClock
 from harness.seams import Backend
 from harness.types import Allocation, EngineSettings, Service
 
@@ -92,11 +93,14 @@ def _at_hand(request: ProfileRequest, facts: Mapping[str, str]) -> Profile | Non
 
 
 def _measured(request: ProfileRequest, backend: Backend, facts: Mapping[str, str], watch: Watch | None) -> Profile:
-    begun_s = time.monotonic()
     started = datetime.now(UTC).isoformat(timespec="seconds")
+    backend.usage()  # from here on: what was used before is not ours
+    clock = CpuClock.read()
     with GatewayProbe(backend.url, request.model.name, request.image_shape) as probe:
         random = np.random.default_rng(request.seed)
         measured = Surveyor(backend, probe, request.grid, random, watch).survey()
+    load, took_s = CpuClock.read().load_since(clock), time.monotonic() - clock.t_s
+    used_cores = sum(usage.used_cores for usage in backend.usage())
     return Profile(
         name=request.model.name,
         identity=request.identity(facts),
@@ -105,5 +109,6 @@ def _measured(request: ProfileRequest, backend: Backend, facts: Mapping[str, str
         skipped=measured.skipped,
         latency=fit_samples(measured.samples, request.model.name),
         measured_utc=started,
-        took_s=time.monotonic() - begun_s,
+        took_s=took_s,
+        other_cores=max(0.0, load["busy_cores"] + load["stolen_cores"] - used_cores),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.cache import cache_dir
 from harness.errors import UsageError
-from harness.profile.values import Profile, identity_key
+from harness.profile.values import PROFILE_VERSION, Profile, identity_key
 
 
 def profile_path(name: str, identity: Mapping[str, str]) -> Path:
@@ -18,9 +18,13 @@ def profile_path(name: str, identity: Mapping[str, str]) -> Path:
 
 
 def load_profile(path: Path) -> Profile | None:
-    """The profile in this file, None when there is no such file. Raises UsageError when it is not a profile."""
+    """The profile in this file; None when there is no such file, or it is of another version of this program.
+
+    Raises UsageError when it is not a profile.
+    """
     try:
-        return Profile.from_json(json.loads(path.read_text(encoding="utf-8")))
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return Profile.from_json(values) if values["version"] == PROFILE_VERSION else None
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -15,7 +15,8 @@ from harness.fit import FitQuality, fit_nnls, quality, residual_quantiles
 from harness.latency import GridCell, LatencyModel
 from harness.profile.grid import Grid
 
-PROFILE_VERSION = 1
+PROFILE_VERSION = 2
+MUCH_OTHER_CORES = 0.4  # gateway and probe together stay well below this
 Cell = tuple[int, float]
 
 
@@ -36,7 +37,8 @@ class Profile:
     """A measured latency grid and its model.
 
     identity: what it depends on: host, model, backend, limiter, image. skipped: cells (batch, cores) left out because
-    they would take longer than the grid allows.
+    they would take longer than the grid allows. other_cores: mean cores this host spent on anything but the replica
+    meanwhile: gateway and probe, and whatever else ran.
     """
 
     name: str
@@ -47,11 +49,12 @@ class Profile:
     latency: LatencyModel
     measured_utc: str
     took_s: float
+    other_cores: float
 
     @property
-    def key(self) -> str:
-        """Names the identity; the same everywhere it is the same."""
-        return identity_key(self.identity)
+    def disturbed(self) -> bool:
+        """Whether so much else ran on this host that the profile should not be trusted."""
+        return self.other_cores > MUCH_OTHER_CORES
 
     @property
     def quality(self) -> FitQuality:
@@ -68,6 +71,7 @@ class Profile:
             "grid": grid,
             "measured_utc": self.measured_utc,
             "took_s": self.took_s,
+            "other_cores": self.other_cores,
             "latency": self.latency.to_dict(),
             "skipped": [list(cell) for cell in self.skipped],
             "columns": [field.name for field in fields(Sample)],
@@ -77,8 +81,6 @@ class Profile:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Profile:
         """The inverse of `to_json`; the model is fitted anew. Raises KeyError, TypeError or ValueError."""
-        if values["version"] != PROFILE_VERSION:
-            raise ValueError(f"version {values['version']}; this program reads {PROFILE_VERSION}")
         grid = dict(values["grid"])
         grid |= {"cores": tuple(grid["cores"]), "batches": tuple(grid["batches"])}
         grid["budget_s"] = float("inf") if grid["budget_s"] is None else grid["budget_s"]
@@ -92,6 +94,7 @@ class Profile:
             latency=fit_samples(samples, values["name"]),
             measured_utc=values["measured_utc"],
             took_s=values["took_s"],
+            other_cores=values["other_cores"],
         )
 
 

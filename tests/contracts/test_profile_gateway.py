@@ -63,13 +63,13 @@ def served(answer):
         loop.run_until_complete(found["runner"].cleanup())
         loop.close()
 
-    thread = threading.Thread(target=serve)
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     assert ready.wait(30)
 
     def end():
         loop.call_soon_threadsafe(loop.stop)
-        thread.join()
+        thread.join(30)
 
     return f"http://127.0.0.1:{found['port']}", end
 

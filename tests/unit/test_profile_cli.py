@@ -1,20 +1,21 @@
 """`sponge-bench profile` shows what was measured and refuses what cannot be."""
 
 import io
+from dataclasses import replace
 
 import pytest
 import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from harness.cli.profile import profile, profile_table, verdict
+from harness.cli.profile import disturbance, profile, profile_table, verdict
 from harness.errors import UsageError
 from harness.profile import Grid, Profile, Sample
 from harness.profile.values import fit_samples
 
 SAMPLES = tuple(Sample(b, c, 1, 0.1 * b / c, 0.01, 0.09) for b in (1, 2) for c in (0.5, 1.0)) * 3
 GRID = Grid((0.5, 1.0), (1, 2, 8))
-MEASURED = Profile("m", {"backend": "b"}, GRID, SAMPLES, ((8, 0.5),), fit_samples(SAMPLES, "m"), "now", 12.3)
+MEASURED = Profile("m", {"backend": "b"}, GRID, SAMPLES, ((8, 0.5),), fit_samples(SAMPLES, "m"), "now", 12.3, 0.1)
 
 app = typer.Typer(rich_markup_mode=None)
 app.command()(profile)
@@ -40,6 +41,12 @@ def test_the_verdict_names_terms_and_quality():
     assert "l(b, c) = 100.00 b/c + 0.00 b + 0.00/c + 0.00 ms" in text
     assert "R2 1.0000" in text
     assert "3 samples per cell or more, taken in 12 s" in text
+
+
+def test_a_disturbed_profile_says_so():
+    busy = replace(MEASURED, other_cores=1.25)
+    assert (MEASURED.disturbed, busy.disturbed) == (False, True)
+    assert "1.2 cores of this machine did other work" in disturbance(busy)
 
 
 @pytest.mark.parametrize(

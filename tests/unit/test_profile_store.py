@@ -1,6 +1,5 @@
 """A profile is kept per identity, found again, and measured anew when anything it depends on has changed."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +36,7 @@ def profile_for(request, facts):
         latency=fit_samples(SAMPLES, "m"),
         measured_utc="2024-01-01T00:00:00+00:00",
         took_s=1.0,
+        other_cores=0.1,
     )
 
 
@@ -149,12 +149,17 @@ class FailingPlace:
         raise UsageError("its port is taken")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", json.dumps({"version": 99}), '{"version": 1, "grid": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 2, "grid": 3}'])
 def test_a_file_that_is_not_a_profile_is_named(cache, text):
     path = cache / "x.json"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"x\.json: not a profile this program can read"):
         load_profile(path)
+
+
+def test_a_profile_of_another_version_is_no_profile(cache):
+    (cache / "x.json").write_text('{"version": 1}')
+    assert load_profile(cache / "x.json") is None
 
 
 def test_no_file_is_no_profile(cache):
