@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import docker
-from docker.errors import APIError, DockerException
+from docker.errors import DockerException
 
 from harness.backends.closure import ROOT
-from harness.backends.image import Say, exists, image_id, last_line
+from harness.backends.image import Say, exists, explained, image_id
 from harness.backends.owner import own_name, run_environment, this_process
 from harness.cache import cache_dir
 from harness.errors import BenchError
@@ -51,8 +51,8 @@ def pull(client: docker.DockerClient, name: str, say: Say) -> str:
     say(f"pulling the base image {name}")
     try:
         client.images.pull(name)
-    except (APIError, DockerException, OSError) as error:
-        return last_line(str(getattr(error, "explanation", None) or error))
+    except (DockerException, OSError) as error:
+        return explained(error)
     return ""
 
 
@@ -82,8 +82,8 @@ def make(client: docker.DockerClient) -> None:
         client.api.import_image_from_file(
             str(archive), repository=OWN_REPOSITORY, tag=OWN_TAG, changes=["LABEL sponge-bench=1"]
         )
-    except (APIError, DockerException, OSError) as error:
-        raise BenchError(f"{OWN_BASE} cannot be made: {last_line(str(error))}") from error
+    except (DockerException, OSError) as error:
+        raise BenchError(f"{OWN_BASE} cannot be made: {explained(error)}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -159,7 +159,7 @@ class DockerRuntime:
             container.start()
             container.reload()
         except APIError as error:
-            text = image.last_line(str(error.explanation or error))
+            text = image.explained(error)
             if "port is already allocated" in text or "address already in use" in text:
                 raise UsageError(f"gateway port = {self._gateway_port}; is taken on {LOOPBACK}") from error
             raise BenchError(f"{name} cannot be started: {text}") from error
@@ -237,6 +237,7 @@ class DockerRuntime:
         self._containers.clear()
         self._networks.clear()
         self._groups.clear()
+        self._client.close()  # its connections; it can be used again
 
     @property
     def _engine(self) -> docker.DockerClient:
@@ -263,8 +264,7 @@ def asking(what: str) -> Iterator[None]:
     try:
         yield
     except (DockerException, OSError) as error:
-        reason = image.last_line(str(getattr(error, "explanation", None) or error))
-        raise BenchError(f"Docker: cannot {what}: {reason}") from error
+        raise BenchError(f"Docker: cannot {what}: {image.explained(error)}") from error
 
 
 def remove_all(client: docker.DockerClient, labels: list[str]) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import DockerException, ImageNotFound
 
 from harness.backends.closure import ROOT, modules_of
 from harness.backends.owner import run_labels, this_process
@@ -29,6 +29,7 @@ REPOSITORY = "sponge-bench"
 PROGRAMS = ("harness.serve.__main__", "harness.replica.__main__")
 PROBE = "import sys, platform; print(*sys.version_info[:2], platform.machine(), *platform.libc_ver())"
 BUILD_TIMEOUT_S = 600
+PROBE_TIMEOUT_S = 60
 TERMINAL_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 Say = Callable[[str], None]
 
@@ -98,20 +99,25 @@ def image_id(client: docker.DockerClient, tag: str) -> str:
 def target_of(client: docker.DockerClient, base: str) -> Target:
     """Python, machine and C library of a base image. Raises BenchError when it has no python3 or no glibc."""
     try:
-        said = client.containers.run(
-            base,
-            ["python3", "-c", PROBE],
-            remove=True,
-            network_disabled=True,
-            labels=run_labels("probe", this_process()),
-        )
-    except (APIError, DockerException) as error:
-        raise BenchError(f"base image {base}: python3 cannot be run in it ({last_line(str(error))})") from error
-    words = said.decode().split()
+        words = probe(client, base).split()
+    except (DockerException, OSError) as error:
+        raise BenchError(f"base image {base}: python3 cannot be run in it ({explained(error)})") from error
     if len(words) != 5 or words[3] != "glibc":
         raise BenchError(f"base image {base}: must have a C library of the glibc kind, for which wheels exist")
     major, minor = words[4].split(".")[:2]
     return Target((int(words[0]), int(words[1])), words[2], (int(major), int(minor)))
+
+
+def probe(client: docker.DockerClient, base: str) -> str:
+    """What `PROBE` prints in a container of this image, which is removed even when it cannot be started."""
+    labels = run_labels("probe", this_process())
+    container = client.containers.create(base, ["python3", "-c", PROBE], network_disabled=True, labels=labels)
+    try:
+        container.start()
+        container.wait(timeout=PROBE_TIMEOUT_S)
+        return str(container.logs(stdout=True, stderr=False).decode())
+    finally:
+        container.remove(force=True, v=True)
 
 
 def build(client: docker.DockerClient, recipe: Recipe, tag: str) -> None:
@@ -127,8 +133,8 @@ def build(client: docker.DockerClient, recipe: Recipe, tag: str) -> None:
             )  # fmt: skip
             for event in events:
                 _follow(event, log)
-        except (APIError, DockerException, OSError) as error:
-            raise BenchError(f"image {tag} cannot be built: {last_line(str(error))}") from error
+        except (DockerException, OSError) as error:
+            raise BenchError(f"image {tag} cannot be built: {explained(error)}") from error
 
 
 def _follow(event: Mapping[str, Any], log: list[str]) -> None:
@@ -153,6 +159,11 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.size, member.mode = size, 0o644
     return member
+
+
+def explained(error: Exception) -> str:
+    """The engine's own words about an error, in one line."""
+    return last_line(str(getattr(error, "explanation", None) or error))
 
 
 def last_line(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -110,8 +110,7 @@ def find_engine_things() -> Iterator[Leftover]:
     """Containers, then networks; nothing when no engine answers."""
     if containers.engine_reason() is not None:
         return
-    client = docker.from_env()
-    with containers.asking("list containers and networks"):
+    with closing(docker.from_env()) as client, containers.asking("list containers and networks"):
         found = [
             *(("container", c, c.labels) for c in containers.labelled_containers(client, LABEL)),
             *(("network", n, n.attrs["Labels"]) for n in client.networks.list(filters={"label": LABEL})),
@@ -125,8 +124,7 @@ def find_engine_things() -> Iterator[Leftover]:
 def remove_cache() -> Iterator[str]:
     """Remove the images no container uses, and the wheels they were made from; yields what went."""
     if containers.engine_reason() is None:
-        client = docker.from_env()
-        with containers.asking("remove images"):
+        with closing(docker.from_env()) as client, containers.asking("remove images"):
             done = client.images.prune(filters={"dangling": False, "label": f"{LABEL}=1"})
         yield from (f"image {entry['Untagged']}" for entry in done.get("ImagesDeleted") or [] if "Untagged" in entry)
     wheels = cache_dir() / "wheels"

@@ -204,9 +204,13 @@ def test_a_replica_answers_on_no_port_of_the_host(started, send):
         assert probe.connect_ex(("127.0.0.1", containers.REPLICA_PORT)) != 0
 
 
-def test_a_replica_has_no_way_out(inside):
-    routes = inside["replica-0"].exec_run(["cat", "/proc/net/route"]).output.decode().splitlines()[1:]
-    assert [line for line in routes if line.split()[1] == "00000000"] == []
+@pytest.mark.parametrize(("network", "reached"), [("inner", True), ("outer", False)])
+def test_a_replica_reaches_its_own_network_and_nothing_beyond(started, inside, network, reached):
+    inside["gateway"].reload()
+    networks = inside["gateway"].attrs["NetworkSettings"]["Networks"]
+    address = networks[f"sponge-bench-{started[1].run_id}-{network}"]["IPAddress"]
+    knock = f"import socket; socket.create_connection(({address!r}, {containers.GATEWAY_PORT}), 2)"
+    assert (inside["replica-0"].exec_run(["python3", "-c", knock]).exit_code == 0) == reached
 
 
 def test_the_gateways_own_answer_to_nonsense_is_an_error_and_it_goes_on(started, send):
@@ -248,7 +252,7 @@ def test_a_base_image_without_python_is_refused(client):
     empty = f"sponge-bench-test-empty:{secrets.token_hex(4)}"
     client.api.import_image_from_data(b"\0" * 10240, repository=empty.partition(":")[0], tag=empty.partition(":")[2])
     try:
-        with pytest.raises(UsageError, match="base image .*python3 cannot be run in it"):
+        with pytest.raises(UsageError, match=r"base image .*python3 cannot be run in it"):
             choose_backend("docker", base_image=empty)
     finally:
         client.images.remove(empty)

@@ -37,7 +37,7 @@ def harness(make_service):
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout.readline() == "up\n"
         yield process, service.run_id
-        process.kill()
+        process.send_signal(signal.SIGINT)
 
 
 @pytest.fixture
