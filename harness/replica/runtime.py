@@ -35,7 +35,6 @@ DATATYPES = {
     "tensor(float)": "FP32", "tensor(double)": "FP64", "tensor(float16)": "FP16", "tensor(int64)": "INT64",
     "tensor(int32)": "INT32", "tensor(int8)": "INT8", "tensor(uint8)": "UINT8", "tensor(bool)": "BOOL",
 }  # fmt: skip
-WARM_BATCHES = (1, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +107,13 @@ class Runtime:
         self._sessions: dict[int, ort.InferenceSession] = {}
 
     def open(self) -> None:
-        """Load the model once per thread count and warm every session up. Raises UsageError."""
+        """Load the model once per thread count and warm every session up with one image. Raises UsageError."""
         self._sessions = {n: open_session(self.path, n) for n in range(1, self.max_threads + 1)}
         self._target = session_input(self.path, self._sessions[1])
         self._preprocess = Preprocess(self.image_shape, self._target)
+        image = np.zeros((1, *self.image_shape), np.uint8)
         for session in self._sessions.values():
-            for size in WARM_BATCHES:
-                images = np.zeros((size, *self.image_shape), np.uint8)
-                _run(session, self._target, self._preprocess(images))
+            _run(session, self._target, self._preprocess(image))
 
     @property
     def outputs(self) -> list[dict[str, Any]]:
