@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from reprlib import repr as shown  # what a stranger sent can be long, or deeply nested
 from typing import Any
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -20,6 +21,10 @@ DATATYPE_BYTES = {
     "BOOL": 1, "UINT8": 1, "INT8": 1, "UINT16": 2, "INT16": 2, "FP16": 2, "BF16": 2,
     "UINT32": 4, "INT32": 4, "FP32": 4, "UINT64": 8, "INT64": 8, "FP64": 8,
 }  # fmt: skip
+MOST_AXES = 16
+LONGEST_AXIS = 2**31 - 1
+LONGEST_TIMEOUT_US = 2**63 - 1
+LENGTH_DIGITS = 12
 
 
 class ProtocolError(ValueError):
@@ -49,7 +54,7 @@ class Message:
 def tensor_bytes(datatype: str, shape: Sequence[int]) -> int:
     """Bytes a tensor of this type and shape must have. Raises ProtocolError for a type this server cannot carry."""
     if datatype not in DATATYPE_BYTES:
-        raise ProtocolError(f"datatype {datatype!r} is not supported; one of {', '.join(DATATYPE_BYTES)}")
+        raise ProtocolError(f"datatype {shown(datatype)} is not supported; one of {', '.join(DATATYPE_BYTES)}")
     return math.prod(shape) * DATATYPE_BYTES[datatype]
 
 
@@ -107,14 +112,15 @@ def decode(body: bytes, header_length: str | None, tensors_key: str) -> Message:
     parameters = header.get("parameters") or {}
     if not isinstance(parameters, dict):
         raise ProtocolError("'parameters' must be an object")
-    return Message(tuple(tensors), str(header.get("id", "")), parameters, str(header.get("model_name", "")))
+    return Message(tuple(tensors), _text(header, "id"), parameters, _text(header, "model_name"))
 
 
 def _header(body: bytes, header_length: str | None) -> tuple[dict[str, Any], int]:
     if header_length is None:
         raise ProtocolError(f"HTTP header {HEADER_LENGTH} is missing; this server takes binary tensors only")
-    if not header_length.isascii() or not header_length.isdigit() or int(header_length) > len(body):
-        raise ProtocolError(f"{HEADER_LENGTH} = {header_length!r}; must be 0..{len(body)}, the body's length")
+    digits = header_length.isascii() and header_length.isdigit() and len(header_length) <= LENGTH_DIGITS
+    if not digits or int(header_length) > len(body):
+        raise ProtocolError(f"{HEADER_LENGTH} = {shown(header_length)}; must be 0..{len(body)}, the body's length")
     length = int(header_length)
     try:
         header = json.loads(body[:length])
@@ -125,21 +131,32 @@ def _header(body: bytes, header_length: str | None) -> tuple[dict[str, Any], int
     return header, length
 
 
+def _text(header: Mapping[str, Any], key: str) -> str:
+    value = header.get(key, "")
+    if not isinstance(value, str):
+        raise ProtocolError(f"{key} = {shown(value)}; must be a string")
+    return value
+
+
 def _tensor(entry: Any, view: memoryview, start: int) -> Tensor:
     if not isinstance(entry, dict):
         raise ProtocolError("a tensor must be an object")
     name, datatype, shape = entry.get("name"), entry.get("datatype"), entry.get("shape")
     if not isinstance(name, str) or not isinstance(datatype, str):
         raise ProtocolError("a tensor needs the strings 'name' and 'datatype'")
-    if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
-        raise ProtocolError(f"tensor {name!r}: shape = {shape!r}; must be a list of whole numbers >= 0")
+    if not isinstance(shape, list) or not all(type(n) is int and 0 <= n <= LONGEST_AXIS for n in shape):
+        raise ProtocolError(f"tensor {shown(name)}: shape = {shown(shape)}; must be a list of whole numbers >= 0")
+    if len(shape) > MOST_AXES:
+        raise ProtocolError(f"tensor {shown(name)}: shape has {len(shape)} axes; must be at most {MOST_AXES}")
     parameters = entry.get("parameters")
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
     expected = tensor_bytes(datatype, shape)
     if type(size) is not int or size != expected:
-        raise ProtocolError(f"tensor {name!r}: binary_data_size = {size!r}; must be {expected} for this shape")
+        raise ProtocolError(
+            f"tensor {shown(name)}: binary_data_size = {shown(size)}; must be {expected} for this shape"
+        )
     if start + size > len(view):
-        raise ProtocolError(f"tensor {name!r}: the body ends {start + size - len(view)} bytes early")
+        raise ProtocolError(f"tensor {shown(name)}: the body ends {start + size - len(view)} bytes early")
     return Tensor(name, datatype, tuple(shape), view[start : start + size])
 
 
@@ -151,6 +168,6 @@ def timeout_s(parameters: Mapping[str, Any]) -> float | None:
     value = parameters.get("timeout")
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ProtocolError(f"parameter timeout = {value!r}; must be a whole number of microseconds")
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > LONGEST_TIMEOUT_US:
+        raise ProtocolError(f"parameter timeout = {shown(value)}; must be a whole number of microseconds in 64 bits")
     return value / 1e6

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, get_args
+from reprlib import repr as shown
+from typing import Any, TypeGuard, get_args
 
 from aiohttp import web
 
@@ -19,6 +20,7 @@ from harness.types import Close, DropRule, EngineSettings, Order
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HEADER_ALLOWANCE_BYTES = 64 * 1024
+MOST = 1_000_000  # of anything a control call may ask for; keeps sums and products finite
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "order": get_args(Order),
     "close": get_args(Close),
@@ -171,14 +173,27 @@ class Gateway:
         """Let a replica join, or note its new cores and threads."""
         name, body = request.match_info["name"], await _json_object(request)
         cores = _number(body, "cores")
-        threads = int(_number(body, "threads")) if "threads" in body else None
-        if not self.replicas.knows(name):
-            await self.replicas.join(name, str(body.get("url", "")))
+        threads = _whole(body["threads"], "threads") if "threads" in body else self._threads(name)
+        await self._meet(name, body.get("url"))
         if threads is not None and self._threads(name) != threads:
             await self.replicas.set_threads(name, threads)
         engine = self.station.engine
         self.station.perform(engine.set_replica(self.station.now(), name, cores, threads))
         return web.json_response(next(asdict(r) for r in engine.replicas() if r.name == name))
+
+    async def _meet(self, name: str, url: Any) -> None:
+        """Join a replica the engine does not have; refuse what would confuse it with another one."""
+        state = next((r for r in self.station.engine.replicas() if r.name == name), None)
+        if url is not None and not (isinstance(url, str) and url.startswith(("http://", "https://"))):
+            raise ProtocolError(f"url = {shown(url)}; must start with http:// or https://")
+        if state is None:
+            if url is None:
+                raise ProtocolError(f"replica {name!r} is new; its url must be given")
+            await self.replicas.join(name, url)
+        elif state.phase == "draining":
+            raise web.HTTPConflict(text=f"replica {name!r} is draining; its name is free when it is gone")
+        elif url not in (None, self.replicas.url(name)):
+            raise web.HTTPConflict(text=f"replica {name!r} is at {self.replicas.url(name)}, not at {url}")
 
     async def delete_replica(self, request: web.Request) -> web.Response:
         """Drain a replica."""
@@ -197,13 +212,13 @@ def changed_settings(settings: EngineSettings, changes: Mapping[str, Any]) -> En
     known = {field.name for field in fields(EngineSettings)}
     for key, value in changes.items():
         if key not in known:
-            raise ProtocolError(f"unknown engine setting {key!r}; one of {', '.join(sorted(known))}")
+            raise ProtocolError(f"unknown engine setting {shown(key)}; one of {', '.join(sorted(known))}")
         if key in CHOICES and value not in CHOICES[key]:
-            raise ProtocolError(f"{key} = {value!r}; one of {', '.join(CHOICES[key])}")
-        if key in ("batch_size", "batches_in_flight") and (type(value) is not int or value < 1):
-            raise ProtocolError(f"{key} = {value!r}; must be a whole number >= 1")
-        if key == "timeout_s" and (isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0):
-            raise ProtocolError(f"{key} = {value!r}; must be a number >= 0")
+            raise ProtocolError(f"{key} = {shown(value)}; one of {', '.join(CHOICES[key])}")
+        if key in ("batch_size", "batches_in_flight"):
+            _whole(value, key)
+        if key == "timeout_s" and not (_is_number(value) and 0 <= value <= MOST):
+            raise ProtocolError(f"{key} = {shown(value)}; must be a number in 0..{MOST}")
     return replace(settings, **changes)
 
 
@@ -214,6 +229,10 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
         return await handler(request)
     except ProtocolError as error:
         return web.json_response({"error": str(error)}, status=400)
+    except web.RequestPayloadError as error:
+        refusal = web.json_response({"error": f"the body cannot be read ({error})"}, status=400)
+        refusal.force_close()  # where the next request begins in this stream, nobody knows
+        return refusal
     except ReplicaError as error:
         return web.json_response({"error": str(error)}, status=502)
     except web.HTTPException as error:
@@ -232,6 +251,16 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
 
 def _number(body: Mapping[str, Any], key: str) -> float:
     value = body.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ProtocolError(f"{key} = {value!r}; must be a number > 0")
+    if not (_is_number(value) and 0 < value <= MOST):
+        raise ProtocolError(f"{key} = {shown(value)}; must be a number > 0 and at most {MOST}")
     return float(value)
+
+
+def _whole(value: Any, key: str) -> int:
+    if type(value) is not int or not 1 <= value <= MOST:
+        raise ProtocolError(f"{key} = {shown(value)}; must be a whole number in 1..{MOST}")
+    return value
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -42,22 +42,21 @@ class HttpReplicas:
             raise RuntimeError("HttpReplicas.open() has not been awaited")
         return self._session
 
-    def knows(self, name: str) -> bool:
-        """Whether this replica has joined."""
-        return name in self._urls
+    def url(self, name: str) -> str | None:
+        """Where the replica of this name is, or was; None when none ever joined."""
+        return self._urls.get(name)
 
     async def join(self, name: str, url: str) -> None:
-        """Wait until the replica at `url` is ready and remember it. Raises ReplicaError when it does not become so."""
+        """Wait until the replica at `url` is ready and remember it, in place of an earlier one of that name.
+
+        Raises ReplicaError when it does not become ready.
+        """
         deadline_s = asyncio.get_running_loop().time() + READY_TIMEOUT_S
         while not await self._ready(url):
             if asyncio.get_running_loop().time() > deadline_s:
                 raise ReplicaError(f"{name} at {url} was not ready within {READY_TIMEOUT_S:.0f} s")
             await asyncio.sleep(0.05)
         self._urls[name] = url
-
-    def leave(self, name: str) -> None:
-        """Forget a replica."""
-        self._urls.pop(name, None)
 
     async def set_threads(self, name: str, threads: int) -> None:
         """Tell a replica how many compute threads to use. Raises ReplicaError."""

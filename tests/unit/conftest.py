@@ -1,9 +1,27 @@
-"""What several unit tests of the data path share."""
+"""What several unit tests of the data path share: engines, a gateway with a replica that does as it is told."""
 
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
 from harness.engine import Engine
+from harness.oip import HEADER_LENGTH, Message, Tensor, decode, encode_request, encode_response
+from harness.serve.__main__ import gateway as gateway_of
+from harness.serve.app import Gateway
 from harness.types import EngineSettings, Queued
+
+SHAPE = (2, 2, 3)
+GATEWAY_CONFIG = {
+    "model_name": "tiny",
+    "image_shape": list(SHAPE),
+    "latency": {"gamma_s": 0.01, "delta_s": 0.0, "epsilon_s": 0.0, "eta_s": 0.0},
+    "default_budget_s": 60.0,
+}
 
 
 @pytest.fixture
@@ -27,3 +45,115 @@ def arrive():
         return [e for id_, deadline_s in requests for e in engine.arrive(now_s, Queued(id_, now_s, deadline_s))]
 
     return at
+
+
+@dataclass
+class FakeReplica:
+    """A replica over HTTP whose output for an image is the image's first byte and its place in the batch."""
+
+    open: asyncio.Event = field(default_factory=asyncio.Event)  # cleared: batches are held until it is set
+    batches: list[list[int]] = field(default_factory=list)
+    threads: list[object] = field(default_factory=list)
+    ready: bool = True
+    answer: Callable[[int], web.Response] | None = None  # in place of the right one
+    threads_status: int = 200
+
+    def application(self) -> web.Application:
+        self.open.set()
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/v2/health/ready", self.health),
+                web.put("/control/threads", self.set_threads),
+                web.post("/v2/models/tiny/infer", self.infer),
+            ]
+        )
+        return app
+
+    async def health(self, _request: web.Request) -> web.Response:
+        return web.json_response({}, status=200 if self.ready else 503)
+
+    async def set_threads(self, request: web.Request) -> web.Response:
+        self.threads.append((await request.json())["threads"])
+        return web.json_response({}, status=self.threads_status)
+
+    async def infer(self, request: web.Request) -> web.Response:
+        image = decode(await request.read(), request.headers[HEADER_LENGTH], "inputs").tensors[0]
+        pixels = np.frombuffer(image.data, np.uint8).reshape(image.shape)
+        self.batches.append([int(p) for p in pixels[:, 0, 0, 0]])
+        await self.open.wait()
+        return self.answer(len(pixels)) if self.answer else self.outputs(self.batches[-1])
+
+    def outputs(self, marks: list[int], axis: int | None = None) -> web.Response:
+        """The right answer, or one whose first axis is not the number of images."""
+        rows = np.array([[mark, k] for k, mark in enumerate(marks)], np.float32)
+        count = len(marks) if axis is None else axis
+        scores = Tensor("scores", "FP32", (count, rows.size // count), rows.tobytes())
+        label = Tensor("label", "INT64", (count,), np.arange(count).tobytes())
+        length, body = encode_response(Message((scores, label), parameters={"compute_s": 0.5, "shape": [1, 2]}))
+        return web.Response(body=body, headers={HEADER_LENGTH: str(length)})
+
+
+@dataclass
+class Bench:
+    """A gateway, a client of it and its first replica."""
+
+    gateway: Gateway
+    client: TestClient
+    replica: FakeReplica
+    replica_url: str
+
+    async def infer(self, mark: int = 1, **parameters: object):
+        """(status, headers, body) for one image full of `mark`."""
+        image = Tensor("image", "UINT8", (1, *SHAPE), bytes([mark] * int(np.prod(SHAPE))))
+        length, body = encode_request(Message((image,), str(mark), parameters))
+        return await self.post(body, {HEADER_LENGTH: str(length)})
+
+    async def post(self, body: bytes, headers: dict[str, str], model: str = "tiny"):
+        """(status, headers, body) for any bytes."""
+        async with self.client.post(f"/v2/models/{model}/infer", data=body, headers=headers) as response:
+            return response.status, response.headers, await response.read()
+
+    async def call(self, method: str, path: str, body: object = None, **more: object):
+        """(status, JSON) of a control call."""
+        async with self.client.request(method, path, json=body, **more) as response:
+            return response.status, await response.json()
+
+    async def waiting(self, *marks: int, **parameters: object) -> list[asyncio.Task]:
+        """Requests sent one after another, each in the queue (or at the replica) before the next."""
+        tasks = []
+        for mark in marks:
+            arrived = self.gateway.station.engine.counts().arrived
+            tasks.append(asyncio.create_task(self.infer(mark, **parameters)))
+            await self.until(lambda before=arrived: self.gateway.station.engine.counts().arrived > before)
+        return tasks
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Let the sockets work until the condition holds."""
+        async with asyncio.timeout(20):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+async def bench():
+    """Makes a bench; engine settings are given, `replicas` says whether its replica has joined."""
+    opened = []
+
+    async def make(*, joined=True, **settings):
+        replica = FakeReplica()
+        server = TestServer(replica.application())
+        made = gateway_of(GATEWAY_CONFIG | {"engine": settings})
+        client = TestClient(TestServer(made.application()))
+        opened.extend([client, server])
+        await server.start_server()
+        await client.start_server()
+        found = Bench(made, client, replica, str(server.make_url("")).rstrip("/"))
+        if joined:
+            body = {"url": found.replica_url, "cores": 1.0, "threads": 1}
+            assert (await found.call("PUT", "/control/replicas/replica-0", body))[0] == 200
+        return found
+
+    yield make
+    for each in opened:
+        await each.close()
