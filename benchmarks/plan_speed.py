@@ -13,9 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import pyarrow as pa
-
-from harness.plan import ArrivalsSpec, ClientsSpec, Digest, NetworkSpec, PlanSpec, build_plan, stream_plan
+from harness.plan import ArrivalsSpec, ClientsSpec, NetworkSpec, PlanSpec, PlanSummary, build_plan, stream_plan
 from harness.tables import PLAN, ParquetStream
 from harness.traces import load_trace
 
@@ -42,20 +40,18 @@ def hour() -> dict[str, object]:
 def twitter() -> dict[str, object]:
     """Stream a plan of more than a hundred million requests to a temporary Parquet file."""
     traces = {name: load_trace(name) for name in TWITTER.trace_names()}
-    digest, rows, never = Digest(), 0, 0
+    summary = PlanSummary()
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "plan.parquet"
         with ParquetStream(path, PLAN) as out:
             for piece in stream_plan(TWITTER, traces, 1):
-                out.append(pa.table([piece.columns[name] for name in PLAN.names], schema=PLAN))
-                digest.add(piece.columns)
-                rows += len(piece.columns["id"])
-                never += piece.never_arrived
-            out.mark({"plan_sha256": digest.hexdigest()})
+                out.append(piece.to_table())
+                summary.add(piece)
+            out.mark({"plan_sha256": summary.plan_sha256})
         size = path.stat().st_size
     took = round(time.perf_counter() - begun, 1)
-    return {"case": "twitter", "requests": rows, "never_arrived": never, "stream_s": took, "file_bytes": size}
+    return {"case": "twitter", **summary.counts(), "stream_s": took, "file_bytes": size}
 
 
 if __name__ == "__main__":

@@ -55,9 +55,7 @@ def draw_remaining_slo(trace: BandwidthTrace, payloads_bytes: Sequence[int], slo
     for size_bytes, colour in zip(payloads_bytes, COLOURS, strict=False):
         left_s = slo_s - trace.transfer_s(created_s, size_bytes)
         spent = float(np.mean(left_s <= 0.0))
-        label = f"payload {size_bytes / 1000:g} kB" + (
-            f" (SLO spent on arrival {spent:.1%} of the time)" if spent else ""
-        )
+        label = f"{size_bytes / 1000:g} kB" + (f" (nothing left {spent:.1%} of the time)" if spent else "")
         lower.plot(created_s, np.maximum(left_s, 0.0) * 1e3, color=colour, linewidth=1.1, label=label)
     lower.set_ylim(0.0, slo_s * 1e3 * 1.02)
     lower.set_ylabel(f"remaining of {slo_s * 1e3:g} ms SLO (ms)")

@@ -4,6 +4,7 @@ from harness.plan.build import PlanPiece, build_plan, describe_traces, stream_pl
 from harness.plan.columns import Digest, Plan
 from harness.plan.network import sponge_remaining_s
 from harness.plan.spec import ArrivalsSpec, ClientsSpec, NetworkSpec, PlanSpec
+from harness.plan.summary import PlanSummary
 
 __all__ = [
     "ArrivalsSpec",
@@ -13,6 +14,7 @@ __all__ = [
     "Plan",
     "PlanPiece",
     "PlanSpec",
+    "PlanSummary",
     "build_plan",
     "describe_traces",
     "sponge_remaining_s",

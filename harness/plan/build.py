@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from harness.errors import UsageError
 from harness.plan.arrivals import created
 from harness.plan.columns import DTYPES, Column, Plan
 from harness.plan.network import Uplink, check_length
 from harness.plan.spec import PlanSpec
+from harness.tables import PLAN
 from harness.traces.model import ArrivalTrace, BandwidthTrace, Trace
 from harness.traces.transforms import apply_transforms
 
@@ -29,6 +31,10 @@ class PlanPiece:
 
     columns: Columns
     never_arrived: int
+
+    def to_table(self) -> pa.Table:
+        """The rows as a table of exactly the schema PLAN."""
+        return pa.table([pa.array(self.columns[name]) for name in PLAN.names], schema=PLAN)
 
 
 def build_plan(spec: PlanSpec, traces: Mapping[str, Trace], seed: int) -> Plan:

@@ -123,9 +123,10 @@ def resample_bandwidth(trace: BandwidthTrace, values: Sequence[float]) -> Bandwi
 
 
 def with_steps(trace: BandwidthTrace, steps_s: Floats, bits_per_s: Floats) -> BandwidthTrace:
-    """The same trace with other steps."""
+    """The same trace with other steps; one too short to move the clock is left out."""
     edges = np.concatenate(([0.0], np.cumsum(steps_s)))
-    return replace(trace, times_s=edges[:-1], bits_per_s=bits_per_s, end_s=float(edges[-1]))
+    kept = np.diff(edges) > 0.0
+    return replace(trace, times_s=edges[:-1][kept], bits_per_s=bits_per_s[kept], end_s=float(edges[-1]))
 
 
 # Arrivals
