@@ -1,10 +1,12 @@
 """Building plans."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from harness.errors import UsageError
-from harness.plan import ArrivalsSpec, ClientsSpec, NetworkSpec, Plan, PlanSpec, build_plan
+from harness.plan import ArrivalsSpec, ClientsSpec, NetworkSpec, Plan, PlanSpec, build_plan, describe_traces
 from harness.tables import PLAN
 from harness.traces import ArrivalTrace, BandwidthTrace
 
@@ -114,3 +116,69 @@ def test_a_bad_value_is_refused_with_place_value_and_rule(spec: PlanSpec, messag
     with pytest.raises(UsageError) as refused:
         spec.validate("x")
     assert str(refused.value).startswith(message)
+
+
+def test_transforms_are_done_before_the_plan_and_told_to_the_manifest():
+    network = NetworkSpec(trace="net", transforms=("scale-mean 16",))
+    spec = PlanSpec(duration_s=10.0, payload_bytes=100_000, network=network)
+    plan = build_plan(spec, {"net": FLAT}, 0)
+    np.testing.assert_allclose(plan.columns["uplink_s"], 0.05)
+    assert describe_traces(spec, {"net": FLAT})[0]["transforms"] == ["scale-mean 16"]
+
+
+def test_a_downlink_measurement_used_as_uplink_says_so():
+    spec = PlanSpec(duration_s=10.0, network=ON_FLAT)
+    up = replace(FLAT, direction="up")
+    assert describe_traces(spec, {"net": FLAT})[0]["note"] == "measured downlink, used as uplink"
+    assert "note" not in describe_traces(spec, {"net": up})[0]
+
+
+def test_clients_take_their_carriers_and_payloads_in_turn():
+    slow = BandwidthTrace("slow", np.array([0.0]), np.array([1e6]), 100.0)
+    spec = PlanSpec(
+        duration_s=1.0,
+        slo_s=9.0,
+        arrivals=ArrivalsSpec("constant", 4.0),
+        network=NetworkSpec(traces=("fast", "slow")),
+        clients=ClientsSpec(4, payloads_bytes=(100_000, 100_000, 50_000, 25_000)),
+    )
+    plan = build_plan(spec, {"fast": FLAT, "slow": slow}, 0)
+    by_client = np.argsort(plan.columns["client"])
+    np.testing.assert_allclose(plan.columns["uplink_s"][by_client], [0.1, 0.8, 0.05, 0.2])
+
+
+def test_the_prototypes_rule_gives_every_request_of_a_second_the_same_remaining_slo():
+    trace = BandwidthTrace("rows", np.arange(3.0), np.array([8e6, 1.6e6, 7.0]), 3.0)
+    spec = PlanSpec(
+        duration_s=3.0,
+        slo_s=1.0,
+        payload_bytes=100_050,
+        arrivals=ArrivalsSpec("constant", 2.0),
+        network=NetworkSpec(trace="rows", rule="sponge-exact"),
+    )
+    plan = build_plan(spec, {"rows": trace}, 0)
+    np.testing.assert_allclose(plan.columns["uplink_s"], [0.101, 0.101, 0.501, 0.501])
+    assert plan.never_arrived == 2
+
+
+def test_a_link_that_dies_leaves_everything_queued_behind_it_unarrived():
+    dying = BandwidthTrace("dying", np.array([0.0, 5.0]), np.array([8e6, 0.0]), 10.0)
+    network = NetworkSpec(trace="net", sharing="all")
+    spec = {"duration_s": 10.0, "arrivals": ArrivalsSpec("constant", 1.0), "payload_bytes": 100_000}
+    assert plan_of(dying, network=network, **spec).counts()["never_arrived"] == 5
+
+
+def test_a_trace_of_the_wrong_kind_is_refused():
+    counts = ArrivalTrace("counts", 100.0, counts=np.ones(100, np.int64))
+    with pytest.raises(UsageError, match="network: trace 'net' holds arrivals; must be a bandwidth trace"):
+        plan_of(counts)
+    with pytest.raises(UsageError, match="arrivals: trace 'net' is a bandwidth trace; must hold arrivals"):
+        plan_of(arrivals=ArrivalsSpec("trace", trace="net"))
+
+
+def test_requests_are_values_in_sending_order():
+    plan = plan_of(duration_s=1.0, arrivals=ArrivalsSpec("constant", 2.0), payload_bytes=1000)
+    assert [(request.id, request.created_s, request.payload_bytes) for request in plan.requests()] == [
+        (0, 0.0, 1000),
+        (1, 0.5, 1000),
+    ]
