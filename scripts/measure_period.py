@@ -1,7 +1,7 @@
 """How the CFS period shapes service times under a fractional CPU quota; the numbers in docs/backends.md come from here.
 
 Run as root on Linux, on an otherwise idle machine: `.venv/bin/python scripts/measure_period.py`. Batches of one image
-go through ResNet-18 on ONNX Runtime, back to back and also with idle pauses, in a control group with the quota and the
+go through a model on ONNX Runtime, back to back and also with idle pauses, in a control group with the quota and the
 period under test. Rounds are interleaved, so that disturbances meet all periods alike.
 """
 
@@ -86,6 +86,7 @@ def main() -> None:
     parser.add_argument("--periods-ms", type=float, nargs="+", default=[10, 20, 100])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--model", default="resnet18", help="built-in model or ONNX file")
     parser.add_argument("--pause-ms", type=float, default=0.0, help="idle between two images")
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -96,7 +97,7 @@ def main() -> None:
     root = writable_root()
     if root is None:
         sys.exit("measure_period.py: no writable control group")
-    model = model_file("resnet18").path
+    model = model_file(options.model).path
     cells = [(cores, period_ms / 1e3) for cores in options.cores for period_ms in options.periods_ms]
     found: dict[Cell, list[Round]] = defaultdict(list)
     for _ in range(options.rounds):
@@ -109,7 +110,7 @@ def main() -> None:
 def table(found: Mapping[Cell, Sequence[Round]]) -> str:
     """The cells as Markdown: ideal is CPU time over cores, the mean a perfectly smooth quota would give."""
     lines = [
-        "| cores | period ms | n | wall p50 ms | p95 | p99 | std | CPU ms | p50 / ideal | p99 / ideal | throttled s/s |",
+        "| cores | period ms | n | wall p50 ms | p95 | p99 | std | CPU ms | p50/ideal | p99/ideal | throttled |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for (cores, period_s), rounds in sorted(found.items()):
