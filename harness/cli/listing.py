@@ -11,7 +11,7 @@ from systems import SYSTEMS
 
 
 def show_list() -> None:
-    """Show the scenarios and systems, one line each.
+    """Show scenarios and systems.
 
     Examples:
 

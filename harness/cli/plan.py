@@ -24,7 +24,9 @@ def plan(
     ] = None,
     mirror: Annotated[Path | None, typer.Option(help="Folder with the traces' files.")] = None,
 ) -> None:
-    """Build the plan of a scenario: which request is sent when, with which deadline. Times in ms, from creation.
+    """Show what is in a scenario's plan.
+
+    Which request is sent when, with which deadline. Times in ms, from creation.
 
     Examples:
 

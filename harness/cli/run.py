@@ -44,7 +44,9 @@ def run(
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Gateway port on 127.0.0.1; 0 takes a free one.")] = 0,
 ) -> None:
-    """Replay a scenario's plan against each of its systems and print what came of it.
+    """Replay a scenario against its systems.
+
+    Every system gets the same plan: which request, when, with which deadline.
 
     Latencies are printed in ms, cost in core-seconds. Writes OUT/SCENARIO/RUN/SYSTEM/seed-K/*.parquet. Exit code 4
     when a run is invalid (the load generator did not keep its schedule, or a request is unaccounted for).

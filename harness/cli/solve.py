@@ -47,7 +47,9 @@ def solve(
     rule: Annotated[Rule, typer.Option(help="The constraint.")] = Rule.published,  # noqa: ARG001
     method: Annotated[Method, typer.Option(help="Enumeration, or the integer program in PuLP.")] = Method.enumerate,
 ) -> None:
-    """Smallest cores, then smallest batch, that serve one second's requests within the remaining SLO.
+    """Solve one instance of the integer program.
+
+    The smallest cores, then the smallest batch, that serve one second's requests within the remaining SLO.
 
     Prints {"cores", "batch", "latency_ms"} as JSON, or null when no allocation is enough. Predictions are cut to
     whole ms, as in the published prototype.
