@@ -93,7 +93,11 @@ def list_traces(
     Statistics are over time and only known for traces that are here. A name that ends in /... is a file that holds
     several traces and is not here.
 
-    Examples: sponge-bench traces list; sponge-bench traces list lumos5g/5g --json
+    Examples:
+
+      sponge-bench traces list
+
+      sponge-bench traces list lumos5g/5g --json
     """
     lines = [line for line in _lines(mirror) if line.name.startswith(name)]
     if not lines:
@@ -173,7 +177,11 @@ def show_trace(
 ) -> None:
     """Everything about one trace: origin, licence, citation, statistics, and a plot.
 
-    Examples: sponge-bench traces show ghent-4g/bus_0001; sponge-bench traces show nyu-mets/bus57 --png bus57.png
+    Examples:
+
+      sponge-bench traces show ghent-4g/bus_0001
+
+      sponge-bench traces show nyu-mets/bus57 --png bus57.png
     """
     trace = load_trace(name, mirror)
     if trace.is_synthetic:
@@ -257,7 +265,11 @@ def fetch_traces(
 ) -> None:
     """Download, verify (sha256) and keep. An interrupted download goes on where it stopped.
 
-    Examples: sponge-bench traces fetch ghent-4g/bus_0001; sponge-bench traces fetch memu22 --accept-license
+    Examples:
+
+      sponge-bench traces fetch ghent-4g/bus_0001
+
+      sponge-bench traces fetch memu22 --accept-license
     """
     if everything == bool(name):
         raise UsageError("traces fetch: needs either a name or --all")
@@ -333,7 +345,11 @@ def check_trace(
 ) -> None:
     """Parse a file and report every fault with its line. Exit code 3 when there is one.
 
-    Examples: sponge-bench traces check report_bus_0001.log; sponge-bench traces check office.csv --format csv
+    Examples:
+
+      sponge-bench traces check report_bus_0001.log
+
+      sponge-bench traces check office.csv --format csv
     """
     faults: list[str] = []
     traces: list[Trace] = []
@@ -365,8 +381,11 @@ def import_file(
 ) -> None:
     """Take in a trace of your own; from then on its name works everywhere. Positions and other columns are dropped.
 
-    Examples: sponge-bench traces import office.csv --as office/wifi;
-        sponge-bench traces import a.up --as lab/a --format mahimahi
+    Examples:
+
+      sponge-bench traces import office.csv --as office/wifi
+
+      sponge-bench traces import a.up --as lab/a --format mahimahi
     """
     if direction not in ("", "up", "down"):
         raise bad_value("traces import", "direction", direction, "must be up or down")
