@@ -1,4 +1,4 @@
-"""From one allocation to the next: which actions, in which order. Pure.
+"""From one allocation to the next: which actions, in which order; and what a loop remembers between ticks. Pure.
 
 Order (Sponge prototype and Kubernetes practice): growing, quota first, then threads, then batch, so that work never
 outruns its cores; shrinking, batch, then threads, then quota, for the same reason. Replicas are added before anything
@@ -8,17 +8,26 @@ shrinks and removed last, so the old and the new exist together and both are cha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
+from harness.seams import Policy
 from harness.types import (
     Action,
     AddReplica,
     Allocation,
+    Applied,
+    Decision,
+    Observation,
     RemoveReplica,
     Resize,
     SetBatch,
     SetThreads,
+    Usage,
     threads_for,
 )
+
+_ROUNDING = 1e-9
 
 
 def replica_name(index: int) -> str:
@@ -65,3 +74,43 @@ def _new_names(names: Sequence[str], replicas: int) -> list[str]:
 def _index(name: str) -> tuple[int, str]:
     digits = name.rpartition("-")[2]
     return (int(digits) if digits.isdigit() else 0, name)
+
+
+def next_tick_s(now_s: float, tick_s: float) -> float:
+    """The next multiple of the interval after `now_s`; a tick that took too long skips, it does not pile up."""
+    return (int(now_s / tick_s + _ROUNDING) + 1) * tick_s  # 3 * 0.1 is not quite 0.3, and must not tick twice
+
+
+class Steering:
+    """What a control loop remembers from tick to tick: the allocation in force, and what the policy remembers."""
+
+    def __init__(self, policy: Policy, start: Allocation) -> None:
+        self._policy = policy
+        self.allocation = start
+        self._memory: Any = None
+
+    def seen(self, observed: Observation, usage: tuple[Usage, ...]) -> Observation:
+        """What the policy is shown: what was observed, with what the loop itself knows."""
+        return replace(observed, allocation=self.allocation, usage=usage, memory=self._memory)
+
+    def decide(self, observation: Observation) -> Decision:
+        """Ask the policy."""
+        decision = self._policy.decide(observation)
+        self._memory = decision.memory
+        return decision
+
+    def keeps(self, decision: Decision) -> bool:
+        """Whether nothing has to be done."""
+        return decision.target == self.allocation
+
+    def settle(self, applied: Applied) -> None:
+        """Note what became of a decision."""
+        if applied.outcome == "ok":
+            self.allocation = applied.target
+        else:
+            self.allocation = replace(self.allocation, cores=applied.effective_cores)
+
+
+def kept(decision: Decision, now_s: float) -> Applied:
+    """What becomes of a decision that changes nothing."""
+    return Applied(decision.target, now_s, now_s, now_s, decision.target.cores)

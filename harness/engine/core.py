@@ -150,6 +150,11 @@ class Core:
             return True
         return False
 
+    def leave(self, now_s: float, name: str) -> list[Act]:  # noqa: ARG002 (for those who move what waited there)
+        """The same as an event: what it makes possible elsewhere."""
+        self.drain_replica(name)
+        return []
+
     # Rules
 
     def dispatch(self, now_s: float) -> list[Act]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
+from harness.control import Steering, kept
 from harness.record import Recorder
 from harness.seams import Backend, Policy
 from harness.types import Allocation, Applied, Decision, Observation, Usage
@@ -32,13 +32,11 @@ class ControlLoop:
     def __init__(
         self, policy: Policy, backend: Backend, recorder: Recorder, observe: Observe, epoch_s: float, start: Allocation
     ) -> None:
-        self._policy = policy
+        self._steering = Steering(policy, start)
         self._backend = backend
         self._recorder = recorder
         self._observe = observe
         self._epoch_s = epoch_s
-        self._allocation = start
-        self._memory: Any = None
 
     def now(self) -> float:
         """Seconds on the run clock."""
@@ -53,27 +51,17 @@ class ControlLoop:
     def tick(self) -> Tick:
         """One observe, decide, apply."""
         usage = self.record_usage()
-        observation = replace(self._observe(), allocation=self._allocation, usage=usage, memory=self._memory)
+        observation = self._steering.seen(self._observe(), usage)
         began_s = time.perf_counter()
-        decision = self._policy.decide(observation)
+        decision = self._steering.decide(observation)
         decide_s = time.perf_counter() - began_s
         applied = self._apply(decision)
-        self._memory = decision.memory
         self._recorder.decision(observation, decision, applied, decide_s)
         return Tick(observation, decision, applied)
 
     def _apply(self, decision: Decision) -> Applied:
-        if decision.target == self._allocation:
-            now_s = self.now()
-            return Applied(decision.target, now_s, now_s, now_s, decision.target.cores)
+        if self._steering.keeps(decision):
+            return kept(decision, self.now())
         applied = self._backend.apply(decision).shifted(-self._epoch_s)
-        if applied.outcome == "ok":
-            self._allocation = decision.target
-        else:
-            self._allocation = replace(self._allocation, cores=applied.effective_cores)
+        self._steering.settle(applied)
         return applied
-
-
-def next_tick_s(now_s: float, tick_s: float) -> float:
-    """The next multiple of the interval after `now_s`; a tick that took too long skips, it does not pile up."""
-    return (int(now_s / tick_s) + 1) * tick_s

@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.backends.gateway import GatewayControl
+from harness.control import next_tick_s
 from harness.errors import BenchError
 from harness.load.driver import LoadDriver, LoadSettings
 from harness.load.events import Ended, Progress
 from harness.load.lag import Replay, invalid_reasons
 from harness.record import Recorder, finalise, write_manifest
 from harness.run.host import CpuClock
-from harness.run.loop import ControlLoop, Tick, next_tick_s
+from harness.run.loop import ControlLoop, Tick
 from harness.seams import Backend, Policy
 from harness.serve.observation import from_json
 from harness.types import Allocation, Observation, Service

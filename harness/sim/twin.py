@@ -1,194 +1,178 @@
-"""The event loop of the twin: a total order of events (time, kind, serial), and nothing that reads a clock."""
+"""The event loop of the twin: a total order of events (time, kind, serial), and nothing that reads a clock.
+
+It drives the rules of `harness.engine.core`, the same as the gateway's. Compiles with mypyc, together with them.
+"""
 
 from __future__ import annotations
 
 import heapq
-import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Final
 
-from harness.engine import Engine
-from harness.seams import Policy
-from harness.types import (
-    Allocation,
-    Applied,
-    Decision,
-    Drop,
-    EngineEffect,
-    EventKind,
-    Observation,
-    Queued,
-    StartBatch,
-    threads_for,
-)
+from harness.engine.core import Act, Batch, Core, Shed, Ticket, Wake
+from harness.sim.ledger import Ledger
+from harness.sim.machine import Machine
+from harness.sim.service import ServiceTimes
 
-ServiceTime = Callable[[int, float], float]  # (batch size, cores) -> seconds, one draw
-REPLICA = "replica-0"
+# harness.types.EventKind as plain numbers, and a test holds them equal.
+FINISH: Final = 0
+ARRIVE: Final = 1
+TICK: Final = 2
+NEVER_S: Final = float("inf")
+
+Piece = tuple[int, list[float], list[float]]  # id of the first request; arrival and deadline of each, in order
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A planned request as the twin takes it: id, when it reaches the server, and when it must be answered."""
+class Event:
+    """Something that happens at its time."""
 
-    id: int
-    due_s: float
-    deadline_s: float
+    def happen(self, twin: Twin, now_s: float) -> None:
+        """Do it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """What became of a request. `reason` is empty when it was served."""
+class Finish(Event):
+    """A machine is done with its batch, unless its end has moved since."""
 
-    id: int
-    queued_s: float
-    started_s: float
-    finished_s: float
-    batch_id: int
-    batch_size: int
-    cores: float
-    reason: str = ""
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._version = machine.version
 
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """One tick of the control loop."""
-
-    observation: Observation
-    decision: Decision
-    applied: Applied
+    def happen(self, twin: Twin, now_s: float) -> None:
+        """Tell the rules and let the machine go on."""
+        if self._machine.version == self._version:
+            twin.finish(now_s, self._machine)
 
 
-@dataclass(slots=True)
-class _Running:
-    batch: StartBatch
-    finish_s: float
-    cores: float
-    version: int = 0
+class WakeUp(Event):
+    """The rules asked to be woken, unless they have asked anew since."""
+
+    def __init__(self, serial: int) -> None:
+        self._serial = serial
+
+    def happen(self, twin: Twin, now_s: float) -> None:
+        """Wake them."""
+        twin.wake(now_s, self._serial)
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """tick_s: control interval. resize_delay_s: from a decision to the new cores being in force. until_s: no ticks
-    from here on; the run ends when all requests have ended."""
+class Call(Event):
+    """Anything else, of the control loop or the actuators."""
 
-    tick_s: float
-    resize_delay_s: float
-    until_s: float
+    def __init__(self, act: Callable[[float], None]) -> None:
+        self._act = act
 
-
-@dataclass(slots=True)
-class Log:
-    """What happened, in the order in which it happened."""
-
-    ended: list[Ended] = field(default_factory=list)
-    decided: list[Decided] = field(default_factory=list)
+    def happen(self, twin: Twin, now_s: float) -> None:  # noqa: ARG002 (it knows whom to call)
+        """Do it."""
+        self._act(now_s)
 
 
 class Twin:
-    """One replica behind one engine, under one policy."""
+    """A gateway and its replicas in virtual time. feed: the arrivals, piece by piece, ascending over all pieces."""
 
-    def __init__(self, engine: Engine, policy: Policy, service_s: ServiceTime, predict_s: ServiceTime) -> None:
-        self._engine = engine
-        self._policy = policy
-        self._service_s = service_s
-        self._predict_s = predict_s
-        self._events: list[tuple[float, int, int, Callable[[float], None]]] = []
-        self._serial = itertools.count()
-        self._running: dict[int, _Running] = {}
-        self._log = Log()
-        self._memory: Any = None
+    def __init__(self, core: Core, service: ServiceTimes, ledger: Ledger, feed: Iterator[Piece]) -> None:
+        self.core = core
+        self.machines: dict[str, Machine] = {}
+        self.outstanding = 0  # requests that have arrived and not ended
+        self.last_s = 0.0  # the last end of a batch
+        self._service = service
+        self._ledger = ledger
+        self._feed = feed
+        self._events: list[tuple[float, int, int, Event]] = []
+        self._serial = 0
+        self._wake_serial = 0
+        self._more = True  # arrivals are to come
 
-    def run(self, arrivals: Sequence[Arrival], start: Allocation, timing: Timing) -> Log:
-        """Replay `arrivals` (ascending by due_s) to the end."""
-        self._allocation = start
-        self._timing = timing
-        settings = replace(self._engine.settings, batch_size=start.batch_size)
-        self._perform(self._engine.configure(0.0, settings))
-        self._perform(self._engine.set_replica(0.0, REPLICA, start.cores))
-        self._at(timing.tick_s, EventKind.TICK, self._tick)
-        coming = iter(arrivals)
-        self._next_arrival(coming)
-        while self._events:
-            now_s, _, _, act = heapq.heappop(self._events)
-            act(now_s)
-        return self._log
+    def has_work(self) -> bool:
+        """Whether any request has not ended, or not even arrived."""
+        return self._more or self.outstanding > 0
 
-    def _at(self, t_s: float, kind: EventKind, act: Callable[[float], None]) -> None:
-        heapq.heappush(self._events, (t_s, kind, next(self._serial), act))
+    def call_at(self, t_s: float, act: Callable[[float], None]) -> None:
+        """Call `act(t_s)` at that time, after what finishes and arrives then."""
+        self._push(t_s, TICK, Call(act))
 
-    def _next_arrival(self, coming: Iterator[Arrival]) -> None:
-        arrival = next(coming, None)
-        if arrival is None:
-            return
+    def run(self) -> None:
+        """Until all requests have ended and nothing else is to happen."""
+        first, times_s, deadlines_s = self._next_piece()
+        at, end = 0, len(times_s)
+        events, core = self._events, self.core
+        while True:
+            due_s = NEVER_S
+            if at < end:
+                due_s = times_s[at]
+            if events:
+                t_s, kind, _, event = events[0]
+                if t_s < due_s or (t_s == due_s and kind == FINISH):
+                    heapq.heappop(events)
+                    event.happen(self, t_s)
+                    continue
+            if due_s == NEVER_S:
+                return
+            self.outstanding += 1
+            ticket = Ticket(first + at, due_s, deadlines_s[at])
+            at += 1
+            if at == end:
+                first, times_s, deadlines_s = self._next_piece()
+                at, end = 0, len(times_s)
+            acts = core.arrive(due_s, ticket)
+            if acts:
+                self.perform(due_s, acts)
 
-        def arrive(now_s: float) -> None:
-            self._perform(self._engine.arrive(now_s, Queued(arrival.id, arrival.due_s, arrival.deadline_s)))
-            self._next_arrival(coming)
+    def finish(self, now_s: float, machine: Machine) -> None:
+        """The machine's batch is answered."""
+        batch = machine.running
+        assert batch is not None
+        self._ledger.served(batch, now_s)
+        self.last_s = now_s
+        self.outstanding -= len(batch.tickets)
+        if machine.finish(now_s):
+            self._push(machine.ends_s, FINISH, Finish(machine))
+        acts = self.core.finish(now_s, batch.id, ok=True)
+        if acts:
+            self.perform(now_s, acts)
 
-        self._at(arrival.due_s, EventKind.ARRIVE, arrive)
+    def wake(self, now_s: float, serial: int) -> None:
+        """Wake the rules if this is the last wake-up they asked for."""
+        if serial == self._wake_serial:
+            self.perform(now_s, self.core.dispatch(now_s))
 
-    def _perform(self, effects: Sequence[EngineEffect]) -> None:
-        for effect in effects:
-            if isinstance(effect, StartBatch):
-                self._start(effect)
-            elif isinstance(effect, Drop):
-                request = effect.request
-                self._log.ended.append(Ended(request.id, request.arrived_s, 0.0, 0.0, -1, 0, 0.0, effect.reason))
-            else:
-                self._at(effect.until_s, EventKind.TICK, lambda now_s: self._perform(self._engine.wake(now_s)))
+    def perform(self, now_s: float, acts: list[Act]) -> None:
+        """Do what the rules want."""
+        for act in acts:
+            if isinstance(act, Batch):
+                machine = self.machines[act.place.name]
+                if machine.take(now_s, act):
+                    self._push(machine.ends_s, FINISH, Finish(machine))
+            elif isinstance(act, Shed):
+                self._ledger.shed(act.ticket, now_s, act.reason)
+                self.outstanding -= 1
+            elif isinstance(act, Wake):
+                self._wake_serial += 1
+                self._push(act.until_s, TICK, WakeUp(self._wake_serial))
 
-    def _start(self, batch: StartBatch) -> None:
-        finish_s = batch.started_s + self._service_s(len(batch.requests), batch.cores)
-        running = _Running(batch, finish_s, batch.cores)
-        self._running[batch.batch_id] = running
-        self._schedule_finish(running)
+    def join(self, now_s: float, name: str, cores: float, threads: int) -> None:
+        """A replica is ready."""
+        self.machines[name] = Machine(name, cores, threads, self._service)
+        self.perform(now_s, self.core.set_replica(now_s, name, cores, threads))
 
-    def _schedule_finish(self, running: _Running) -> None:
-        version = running.version
+    def resize(self, now_s: float, name: str, cores: float) -> None:
+        """A replica's quota is now this: what it serves goes on at the new speed, and the rules are told."""
+        machine = self.machines[name]
+        if machine.resize(now_s, cores):
+            self._push(machine.ends_s, FINISH, Finish(machine))
+        self.perform(now_s, self.core.set_replica(now_s, name, cores, machine.threads))
 
-        def finish(now_s: float) -> None:
-            if running.version == version:
-                self._finish(now_s, running)
+    def set_threads(self, now_s: float, name: str, threads: int) -> None:
+        """A replica uses so many threads from its next batch on."""
+        machine = self.machines[name]
+        machine.threads = threads
+        self.perform(now_s, self.core.set_replica(now_s, name, machine.cores, threads))
 
-        self._at(running.finish_s, EventKind.FINISH, finish)
+    def _next_piece(self) -> Piece:
+        for piece in self._feed:
+            if piece[1]:
+                return piece
+        self._more = False
+        return 0, [], []
 
-    def _finish(self, now_s: float, running: _Running) -> None:
-        batch = running.batch
-        del self._running[batch.batch_id]
-        self._log.ended.extend(
-            Ended(r.id, r.arrived_s, batch.started_s, now_s, batch.batch_id, len(batch.requests), batch.cores)
-            for r in batch.requests
-        )
-        self._perform(self._engine.finish(now_s, batch.batch_id))
-
-    def _tick(self, now_s: float) -> None:
-        observed = self._engine.observe(now_s)
-        observation = replace(observed, allocation=self._allocation, memory=self._memory)
-        decision = self._policy.decide(observation)
-        self._memory = decision.memory
-        effective_s = now_s
-        if decision.target != self._allocation:
-            effective_s = now_s + self._timing.resize_delay_s
-            self._at(effective_s, EventKind.FINISH, lambda at_s: self._resize(at_s, decision.target))
-            self._allocation = decision.target
-        applied = Applied(decision.target, now_s, effective_s, effective_s, decision.target.cores)
-        self._log.decided.append(Decided(observation, decision, applied))
-        if now_s + self._timing.tick_s < self._timing.until_s:
-            self._at(now_s + self._timing.tick_s, EventKind.TICK, self._tick)
-
-    def _resize(self, now_s: float, target: Allocation) -> None:
-        """The new cores are in force: what runs goes on at the new speed, what waits sees the new bounds."""
-        for running in self._running.values():
-            self._change_speed(now_s, running, target.cores)
-        settings = replace(self._engine.settings, batch_size=target.batch_size)
-        self._perform(self._engine.configure(now_s, settings))
-        self._perform(self._engine.set_replica(now_s, REPLICA, target.cores, threads_for(target.cores)))
-
-    def _change_speed(self, now_s: float, running: _Running, cores: float) -> None:
-        size = len(running.batch.requests)
-        ratio = self._predict_s(size, cores) / self._predict_s(size, running.cores)
-        running.finish_s = now_s + (running.finish_s - now_s) * ratio
-        running.cores = cores
-        running.version += 1
-        self._schedule_finish(running)
+    def _push(self, t_s: float, kind: int, event: Event) -> None:
+        self._serial += 1
+        heapq.heappush(self._events, (t_s, kind, self._serial, event))
