@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import (
@@ -24,18 +23,19 @@ from rich.progress import (
 )
 
 from harness.cli.textplot import text_plot
+from harness.cli.trace_facts import number_rows, origin_rows, plotted
+from harness.cli.trace_list import HEADER, by_technology, cells_of, list_lines
 from harness.errors import BenchError, CheckError, UsageError, bad_value, unknown_name
 from harness.figures.traces import draw_cdfs, draw_remaining_slo, draw_trace, save_figure
 from harness.traces.catalogue import Dataset, TraceFile, by_name, datasets, files, slices
 from harness.traces.detect import parser_of
 from harness.traces.download import Unreachable
-from harness.traces.library import fetched, import_trace, imported_names, load_trace, traces_here
+from harness.traces.library import fetched, import_trace, imported_names, load_trace
 from harness.traces.model import BandwidthTrace, Provenance, Trace
 from harness.traces.places import local_file, mirror_dir
 from harness.traces.readers import read_all
 from harness.traces.source import Source
-from harness.traces.statistics import Statistics, statistics_of
-from harness.traces.transforms import resample_arrivals, resample_bandwidth
+from harness.traces.statistics import statistics_of
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,36 +46,6 @@ Mirror = Annotated[
     Path | None,
     typer.Option(help="Folder with the catalogue's files. Default: $SPONGE_BENCH_MIRROR, ../shared/traces, the cache."),
 ]
-HEADER = (
-    "name",
-    "kind",
-    "tech",
-    "mobility",
-    "dir",
-    "seconds",
-    "mean",
-    "p5",
-    "p50",
-    "p95",
-    "unit",
-    "zero",
-    "licence",
-    "here",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One trace in the list. statistics: None when its bytes are not on this machine."""
-
-    name: str
-    kind: str
-    technology: str
-    mobility: str
-    direction: str
-    licence: str
-    here: bool
-    statistics: Statistics | None
 
 
 @app.command("list")
@@ -99,16 +69,16 @@ def list_traces(
 
       sponge-bench traces list lumos5g/5g --json
     """
-    lines = [line for line in _lines(mirror) if line.name.startswith(name)]
+    lines = [line for line in list_lines(mirror) if line.name.startswith(name)]
     if not lines:
         raise unknown_name("traces", "name", name, [*by_name(), *slices(), *imported_names()])
     if png:
-        save_figure(draw_cdfs(_by_technology(lines, mirror)), png)
+        save_figure(draw_cdfs(by_technology(lines, mirror)), png)
     if as_json:
         for line in lines:
             typer.echo(json.dumps(_plain(asdict(line))))
         return
-    rows = [HEADER, *(_cells(line) for line in lines)]
+    rows = [HEADER, *(cells_of(line) for line in lines)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(HEADER))]
     for row in rows:
         cells = [
@@ -116,53 +86,6 @@ def list_traces(
             for k, (cell, w) in enumerate(zip(row, widths, strict=True))
         ]
         typer.echo("  ".join(cells).rstrip())
-
-
-def _by_technology(lines: list[Line], mirror: Path | None) -> dict[str, list[BandwidthTrace]]:
-    found: dict[str, list[BandwidthTrace]] = {}
-    for line in lines:
-        if line.here and line.kind == "network" and line.name not in slices():
-            trace = load_trace(line.name, mirror)
-            if isinstance(trace, BandwidthTrace):
-                found.setdefault(f"{line.technology or 'own'} {trace.direction}link", []).append(trace)
-    if not found:
-        raise UsageError("traces list: --png has nothing to draw; none of these network traces is here")
-    return dict(sorted(found.items()))
-
-
-def _lines(mirror: Path | None) -> Iterator[Line]:
-    catalogued = list(traces_here(mirror))
-    for file, keys in catalogued:
-        kind = file.dataset.kind
-        about = (kind, file.technology, file.mobility, file.direction, file.dataset.licence)
-        if keys is None:
-            yield Line(file.name, *about, here=False, statistics=None)
-            continue
-        for key in keys:
-            full = "/".join(filter(None, (file.name, key)))
-            yield Line(full, *about, here=True, statistics=statistics_of(load_trace(full, mirror)))
-    here = {file.name for file, keys in catalogued if keys is not None}
-    for part in slices().values():
-        dataset = by_name()[part.trace].dataset
-        about = (dataset.kind, dataset.technology, "", dataset.direction, dataset.licence)
-        known = statistics_of(load_trace(part.name, mirror)) if part.trace in here else None
-        yield Line(part.name, *about, here=known is not None, statistics=known)
-    for name in imported_names():
-        trace = load_trace(name)
-        kind = "network" if isinstance(trace, BandwidthTrace) else "arrivals"
-        direction = trace.direction if isinstance(trace, BandwidthTrace) else ""
-        yield Line(name, kind, "", "", direction, trace.provenance.licence, here=True, statistics=statistics_of(trace))
-
-
-def _cells(line: Line) -> tuple[str, ...]:
-    about = (line.name, line.kind, line.technology or "-", line.mobility or "-", line.direction or "-")
-    short = line.licence.partition(";")[0].partition("(")[0].strip() or "-"
-    found = line.statistics
-    if found is None:
-        return (*about, *("-",) * 7, short, "yes" if line.here else "no")
-    numbers = (found.mean, found.p5, found.p50, found.p95)
-    cells = (f"{found.seconds:.0f}", *(f"{value:.2f}" for value in numbers), found.unit, f"{found.zero_share:.1%}")
-    return (*about, *cells, short, "yes" if line.here else "no")
 
 
 @app.command("show")
@@ -187,11 +110,11 @@ def show_trace(
     if trace.is_synthetic:
         typer.echo(f"{trace.name} stands in for {name}: {trace.provenance.synthetic_because}", err=True)
     found, origin = statistics_of(trace), trace.provenance
-    for key, value in (("name", trace.name), *_origin(name, origin), *_numbers(trace, found)):
+    for key, value in (("name", trace.name), *origin_rows(name, origin), *number_rows(trace, found)):
         typer.echo(f"{key:<16} {value}")
     typer.echo()
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")
-    typer.echo(text_plot(_series(trace), found.seconds, found.unit, unicode=unicode))
+    typer.echo(text_plot(plotted(trace), found.seconds, found.unit, unicode=unicode))
     if png:
         save_figure(_remaining(trace, payload_bytes, slo_ms) if payload_bytes else draw_trace(trace), png)
         typer.echo(f"wrote {png}")
@@ -203,55 +126,6 @@ def _remaining(trace: Trace, payloads_bytes: list[int], slo_ms: float) -> Any:
     if not isinstance(trace, BandwidthTrace):
         raise UsageError(f"traces show: --payload-bytes needs a network trace; {trace.name} holds arrivals")
     return draw_remaining_slo(trace, payloads_bytes, slo_ms / 1000.0)
-
-
-def _origin(name: str, origin: Provenance) -> Iterator[tuple[str, str]]:
-    dataset = datasets().get(origin.dataset)
-    if origin.synthetic_because:
-        yield (
-            "synthetic",
-            f"generated from the statistics of {origin.dataset.removeprefix('synthetic-')}; not a measurement",
-        )
-    if dataset:
-        yield "dataset", f"{origin.dataset}: {dataset.title}"
-    yield from ((key, value) for key, value in (("file", origin.file), ("sha256", origin.source_sha256)) if value)
-    if part := slices().get(name):
-        yield "used by", part.used_by
-    yield "transforms", "; ".join(origin.transforms) or "none"
-    if dataset:
-        yield "licence", f"{dataset.licence} (terms: {dataset.terms})"
-        yield "citation", dataset.citation
-        if dataset.notes:
-            yield "notes", dataset.notes
-    for file in files():
-        if file.sha256 == origin.source_sha256 and file.url:
-            yield "address", file.url
-
-
-def _numbers(trace: Trace, found: Statistics) -> Iterator[tuple[str, str]]:
-    yield "seconds", f"{found.seconds:,.3f}"
-    if isinstance(trace, BandwidthTrace):
-        steps = trace.steps_s()
-        used = "measured downlink; used as uplink it says so in the manifest" if trace.direction == "down" else "uplink"
-        yield "direction", used
-        yield "steps", f"{len(steps):,} of {steps.min():.3g} to {steps.max():.3g} s"
-    else:
-        yield (
-            "requests",
-            f"{trace.requests:,} ({'exact instants' if trace.counts is None else f'counts per {trace.bin_s:g} s'})",
-        )
-    yield "mean", f"{found.mean:.3f} {found.unit}"
-    yield "p5 / p50 / p95", f"{found.p5:.3f} / {found.p50:.3f} / {found.p95:.3f} {found.unit}"
-    yield "peak", f"{found.peak:.3f} {found.unit}"
-    yield "time at zero", f"{found.zero_share:.2%}"
-    yield "1 s correlation", f"{found.correlation_1s:.3f}"
-
-
-def _series(trace: Trace) -> list[float]:
-    if isinstance(trace, BandwidthTrace):
-        return list(resample_bandwidth(trace, [trace.end_s / 288]).bits_per_s / 1e6)
-    counted = trace if trace.counts is not None else resample_arrivals(trace, [1.0])
-    return list(np.asarray(counted.counts) / counted.bin_s)
 
 
 @app.command("fetch")
