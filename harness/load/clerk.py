@@ -18,7 +18,7 @@ from harness.load.schedule import Schedule
 CHUNK_ROWS = 50  # a fraction of a millisecond of handing over
 FLUSH_S = 1.0
 PROGRESS_S = 0.5
-_SLACK_ROWS = 1000  # more than this undone, and it no longer waits for a gap
+_SLACK_ATTEMPTS = 1000  # more than this without a row, and they no longer wait for a gap
 
 RowListener = Callable[[dict[str, Any], Attempt], None]
 
@@ -51,11 +51,11 @@ class Clerk:
 
     def work(self, until_s: float) -> None:
         """Do what is owed, piece by piece, until `until_s` (CLOCK_MONOTONIC); a large backlog is worked off anyway."""
-        while (now_s := time.monotonic()) < until_s or self._is_pressed():
-            if self._finished:
-                self._settle(self._finished.popleft())
-            elif self._rows and (now_s >= self._next_flush_s or len(self._rows) >= CHUNK_ROWS):
+        while (now_s := time.monotonic()) < until_s or len(self._finished) > _SLACK_ATTEMPTS:
+            if len(self._rows) >= CHUNK_ROWS or (self._rows and now_s >= self._next_flush_s):
                 self._flush_chunk(now_s)
+            elif self._finished:
+                self._settle(self._finished.popleft())
             elif now_s >= self._next_progress_s:
                 self._report(now_s)
             else:
@@ -68,9 +68,6 @@ class Clerk:
         while self._rows:
             self._flush_chunk(time.monotonic())
         self._report(time.monotonic())
-
-    def _is_pressed(self) -> bool:
-        return max(len(self._finished), len(self._rows)) > _SLACK_ROWS
 
     def _settle(self, attempt: Attempt) -> None:
         row = row_of(self.schedule, attempt, self.epoch_s)

@@ -5,10 +5,12 @@ So the same code runs under gevent's hub and, in tests, under `select`.
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.load.message import AnswerError, AnswerHead, parse_head
 
@@ -29,7 +31,7 @@ class Answer:
 
 
 class Connection:
-    """Sends a request and reads its answer, one at a time. The socket is connected and non-blocking."""
+    """Sends a request and reads its answer, one at a time. The socket is non-blocking."""
 
     __slots__ = ("_buffer", "_view", "must_close", "sock", "wait_readable", "wait_writable")
 
@@ -40,6 +42,15 @@ class Connection:
         self.must_close = False
         self._buffer = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
+
+    def connect(self, address: Any) -> None:
+        """Connect the socket. Raises OSError."""
+        try:
+            self.sock.connect(address)
+        except BlockingIOError:
+            self.wait_writable()
+        if code := self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(code, os.strerror(code))
 
     def is_usable(self) -> bool:
         """False when the server has closed it, or has sent bytes nobody asked for."""

@@ -12,6 +12,7 @@ imports Locust, which patches the interpreter: no other module may import it.
 from __future__ import annotations
 
 import gc
+import math
 import os
 import socket
 import sys
@@ -111,7 +112,6 @@ class Replayer:
         self.clerk = clerk
         self.peak_in_flight = 0
         self.sent_s = np.full(len(schedule), np.nan)
-        self._due_s = [clerk.epoch_s + due_s for due_s in schedule.due_s]
         self._in_flight: dict[int, Attempt] = {}
         self._all_answered = False
         self._cpu_s, self._wall_offset_s = time.process_time(), _wall_offset_s()
@@ -120,8 +120,9 @@ class Replayer:
 
     def run(self) -> None:
         """Send every request when it is due, then wait for the last answers."""
-        for index, due_s in enumerate(self._due_s):
-            self._sleep_until(due_s - self.settings.lead_s)
+        lead_s = self.settings.lead_s - self.clerk.epoch_s
+        for index, due_s in enumerate(self.schedule.due_s):
+            self._sleep_until(due_s - lead_s)
             self._dispatch(index)
         while self._in_flight:
             self._sleep_until(time.monotonic() + DRAIN_S)
@@ -140,7 +141,7 @@ class Replayer:
         sent, tally = np.isfinite(self.sent_s), self.clerk.tally
         return Ended(
             planned=tally.planned, sent=tally.sent, served=tally.served, dropped=tally.dropped, failed=tally.failed,
-            violations=tally.violations, send_lag_s=lag_of(np.asarray(self._due_s)[sent], self.sent_s[sent]),
+            violations=tally.violations, send_lag_s=lag_of(np.asarray(self.schedule.due_s)[sent], self.sent_s[sent]),
             elapsed_s=elapsed_s, stopped=not self._all_answered, client_core=cpu_s / (elapsed_s + START_DELAY_S),
             pool=self.settings.pool, peak_in_flight=self.peak_in_flight, reopened=self.pool.reopened,
             clock_step_s=_wall_offset_s() - self._wall_offset_s,
@@ -153,7 +154,7 @@ class Replayer:
             self.timer.sleep_until(min(at_s, now_s + SLICE_S))
 
     def _dispatch(self, index: int) -> None:
-        attempt = Attempt(index, dispatched_s=max(time.monotonic(), self._due_s[index]))
+        attempt = Attempt(index, dispatched_s=max(time.monotonic() - self.clerk.epoch_s, self.schedule.due_s[index]))
         self._in_flight[index] = attempt
         self.peak_in_flight = max(self.peak_in_flight, len(self._in_flight))
         connection = self.pool.take()
@@ -174,14 +175,12 @@ class Replayer:
     def _send(self, attempt: Attempt, connection: Connection) -> None:
         """Spin until the request is due, and write it. Its text is made anew each turn: the budget in it is the one
         of this instant, and the code that is about to matter is warm."""
-        index, due_s = attempt.index, self._due_s[attempt.index]
-        deadline_s, request_id = self.clerk.epoch_s + self.schedule.deadline_s[index], self.schedule.ids[index]
-        image, make = self._images[index % DISTINCT_IMAGES], self._template.text
-        while True:
-            sent_s = time.monotonic()
+        index, schedule, epoch_s = attempt.index, self.schedule, self.clerk.epoch_s
+        request_id, due_s, deadline_s = schedule.ids[index], schedule.due_s[index], schedule.deadline_s[index]
+        image, make, sent_s = self._images[index % DISTINCT_IMAGES], self._template.text, -math.inf
+        while sent_s < due_s:
+            sent_s = time.monotonic() - epoch_s
             parts = (make(request_id, int((deadline_s - sent_s) * 1e6)), image)
-            if sent_s >= due_s:
-                break
         try:
             taken = connection.start_sending(parts)
         except OSError:
@@ -201,7 +200,8 @@ class Replayer:
             self._finished(attempt)
             self.pool.replace(connection)
             return
-        attempt.status, attempt.body, attempt.received_s = answer.status, answer.body, answer.received_s
+        attempt.status, attempt.body = answer.status, answer.body
+        attempt.received_s = answer.received_s - self.clerk.epoch_s
         self._finished(attempt)
         if connection.must_close:
             self.pool.replace(connection)
@@ -235,10 +235,18 @@ class PlanUser(User):
 
 def _replay(environment: Any) -> None:
     """One whole replay. Its end is reported when all rows are with the disk, however it ended."""
+    options, timer = environment.parsed_options, Timer()
+    if not options.plan:
+        raise UsageError("load driver: --plan must be given")
+    schedule = read_schedule(Path(options.plan))
+    settings = replay_settings(
+        schedule, environment.host or "", options.model_name, options.image_shape,
+        timeout_s=options.timeout_s, pool=options.pool, has_timerfd=timer.name == "timerfd",
+    )  # fmt: skip
     ended: Ended | None = None
     try:
-        with _rows_kept(environment.parsed_options.rows) as writer:
-            replayer = _prepared(environment, writer)
+        with _rows_kept(options.rows) as writer:
+            replayer = _prepared(environment, schedule, settings, timer, writer)
             try:
                 replayer.run()
             finally:
@@ -248,16 +256,10 @@ def _replay(environment: Any) -> None:
             _emit(ended)
 
 
-def _prepared(environment: Any, writer: RowWriter | None) -> Replayer:
+def _prepared(
+    environment: Any, schedule: Schedule, settings: ReplaySettings, timer: Timer, writer: RowWriter | None
+) -> Replayer:
     """Everything that takes time, then `ready`, `go` and `start`."""
-    options, timer = environment.parsed_options, Timer()
-    if not options.plan:
-        raise UsageError("load driver: --plan must be given")
-    schedule = read_schedule(Path(options.plan))
-    settings = replay_settings(
-        schedule, environment.host or "", options.model_name, options.image_shape,
-        timeout_s=options.timeout_s, pool=options.pool, has_timerfd=timer.name == "timerfd",
-    )  # fmt: skip
     scheduling, pool = raise_priority(), Pool(_dialler(settings), settings.pool)
     with _time_limit(OPENING_S):
         pool.fill(f"{settings.host}:{settings.port}")
@@ -325,13 +327,11 @@ def _dialler(settings: ReplaySettings) -> Callable[[], HubConnection]:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = HubConnection(sock)
         try:
-            sock.connect(address)
-        except BlockingIOError:
             with _time_limit(settings.timeout_s):
-                connection.wait_writable()
-        if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                connection.connect(address)
+        except OSError:
             connection.close()
-            raise OSError(code, os.strerror(code))
+            raise
         return connection
 
     return dial
@@ -370,15 +370,12 @@ def _emit(event: Event) -> None:
 _events_fd = 1
 
 
-def _keep_events_apart(**_: Any) -> None:
-    """Our lines own standard output; whatever else prints goes to standard error."""
+def _prepare_process(**_: Any) -> None:
+    """Our lines own standard output, whatever else prints goes to standard error; and we end with the harness."""
     global _events_fd
     sys.stdout.flush()
     _events_fd = os.dup(1)
     os.dup2(2, 1)
-
-
-def _end_with_parent(**_: Any) -> None:
     if PARENT_MARK in os.environ:
         die_with_parent(int(os.environ[PARENT_MARK]))
 
@@ -395,6 +392,5 @@ def _options(parser: Any) -> None:
 
 
 _listeners: Any = events  # Locust's hooks carry no types
-_listeners.init.add_listener(_keep_events_apart)
-_listeners.init.add_listener(_end_with_parent)
+_listeners.init.add_listener(_prepare_process)
 _listeners.init_command_line_parser.add_listener(_options)

@@ -13,8 +13,9 @@ from harness.types import Status
 
 @dataclass(slots=True)
 class Attempt:
-    """One request on its way. Times are CLOCK_MONOTONIC, None until they happen.
+    """One request on its way. Times are on the run clock, None until they happen.
 
+    dispatched_s is when the client turned to it, or the instant it was due when the client was waiting for that.
     `status` is the HTTP status, 0 without an answer; `body` the JSON part of the answer; `error` why there is none.
     """
 
@@ -51,7 +52,10 @@ class Tally:
 
 
 def row_of(schedule: Schedule, attempt: Attempt, epoch_s: float) -> dict[str, Any]:
-    """The row of a finished attempt, on the run clock. 200 is served, 503 with a reason dropped, all else failed."""
+    """The row of a finished attempt. 200 is served, 503 with a reason dropped, all else failed.
+
+    epoch_s: the run clock's zero, which the server's own stamps (CLOCK_MONOTONIC) are moved by.
+    """
     i = attempt.index
     return {
         "id": schedule.ids[i],
@@ -59,9 +63,9 @@ def row_of(schedule: Schedule, attempt: Attempt, epoch_s: float) -> dict[str, An
         "created_s": schedule.created_s[i],
         "due_s": schedule.due_s[i],
         "deadline_s": schedule.deadline_s[i],
-        "dispatched_s": _since(epoch_s, attempt.dispatched_s),
-        "sent_s": _since(epoch_s, attempt.sent_s),
-        "received_s": _since(epoch_s, attempt.received_s),
+        "dispatched_s": attempt.dispatched_s,
+        "sent_s": attempt.sent_s,
+        "received_s": attempt.received_s,
         **_outcome(attempt, epoch_s),
     }
 
