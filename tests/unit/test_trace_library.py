@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from harness.errors import BenchError, UsageError
+from harness.plan import build_plan, describe_traces
+from harness.scenario import load_scenario, scenario_names
 from harness.traces import library, places
 from harness.traces.catalogue import TraceFile, by_name, datasets, files, find, slices
 from harness.traces.download import Unreachable
@@ -16,6 +18,7 @@ from harness.traces.model import BandwidthTrace, Provenance
 from harness.traces.places import inside, mirror_dir
 from harness.traces.readers import READERS
 from harness.traces.transforms import parse
+from systems import SYSTEMS
 
 BUS = '[{"duration_ms": 1000, "bandwidth_kbps": 8000, "latency_ms": 20}]'
 
@@ -206,3 +209,12 @@ def test_every_named_slice_has_a_trace_and_transforms_that_parse():
         assert part.trace in by_name()
         for line in part.transforms:
             parse(line, part.name)
+
+
+@pytest.mark.parametrize("name", scenario_names())
+def test_every_scenario_can_be_planned_offline_on_stand_ins(name):
+    spec = load_scenario(name, SYSTEMS).plan
+    traces = {trace: load_trace(trace) for trace in spec.trace_names()}
+    plan = build_plan(spec, traces, 1)
+    assert len(plan) > 0
+    assert all(row["synthetic_because"] for row in describe_traces(spec, traces))
