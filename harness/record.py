@@ -16,6 +16,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.errors import UsageError
 from harness.tables import DECISIONS, REQUESTS, SCHEMA_VERSION, USAGE, Journal, read_journal, write_parquet
 from harness.types import Applied, Decision, Observation, Usage
 
@@ -105,20 +106,37 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a folder."""
-    data: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    """The manifest of a folder. Raises UsageError when there is none or it is not JSON."""
+    path = folder / "manifest.json"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not valid JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}: must be a JSON object")
     return data
 
 
 def recover(results: Path) -> list[Path]:
-    """Finish what a killed harness left: its journals become Parquet, its manifests say `interrupted`.
+    """Finish what a killed harness left: its journals become Parquet, its `running` manifests say `interrupted`.
 
     Returns the folders that were finished. Call it only when no harness writes there.
     """
-    folders = sorted({journal.parent for journal in results.glob("*/*/*/seed-*/*.arrows")})
+    folders = sorted(folder for folder in results.glob("*/*/*/seed-*") if _is_unfinished(folder))
     for folder in folders:
         finalise(folder)
-        manifest = read_manifest(folder) if (folder / "manifest.json").exists() else {}
+        manifest = _manifest_if_any(folder)
         reason = "the harness was killed before the run ended"
         write_manifest(folder, {**manifest, "state": "interrupted", "valid": False, "invalid_reasons": [reason]})
     return folders
+
+
+def _is_unfinished(folder: Path) -> bool:
+    """A journal is left, or its Parquet was written but the last manifest was not."""
+    return any(folder.glob("*.arrows")) or _manifest_if_any(folder).get("state") == "running"
+
+
+def _manifest_if_any(folder: Path) -> dict[str, Any]:
+    return read_manifest(folder) if (folder / "manifest.json").exists() else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 import tomllib
 import types
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from harness.errors import UsageError, bad_value, unknown_name
 
 T = TypeVar("T")
+LARGEST = sys.float_info.max  # whole numbers in TOML have no end
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -21,6 +22,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such file") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
 
@@ -80,7 +83,7 @@ def _typed(value: Any, kind: Any, place: str, key: str, rule: str) -> Any:
 
 def _scalar(hint: Any, value: Any, place: str, key: str) -> Any:
     if hint is float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
             raise bad_value(place, key, value, "must be a finite number")
         return float(value)
     if hint is int and (isinstance(value, bool) or not isinstance(value, int)):

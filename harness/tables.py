@@ -146,13 +146,19 @@ class ParquetStream:
 
 
 def read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
-    """Read a table and check that it has the columns and types of `schema`. Raises UsageError otherwise."""
+    """Read a table and check that it has the columns and types of `schema`. Raises UsageError otherwise.
+
+    A file of another schema version is refused; one without a version is judged by its columns.
+    """
     try:
         table = pq.read_table(path)
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such file") from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise UsageError(f"{path}: not a readable Parquet file ({error})") from error
+    version = (table.schema.metadata or {}).get(b"schema_version", str(SCHEMA_VERSION).encode()).decode()
+    if version != str(SCHEMA_VERSION):
+        raise UsageError(f"{path}: schema version {version}; this program reads version {SCHEMA_VERSION}")
     for column in schema:
         if column.name not in table.schema.names:
             raise UsageError(f"{path}: column {column.name} is missing; must have {', '.join(schema.names)}")
@@ -196,11 +202,16 @@ class Journal:
 
 
 def read_journal(path: Path, schema: pa.Schema) -> pa.Table:
-    """All whole record batches of a journal; a torn tail, left by a killed writer, is passed over."""
+    """All whole record batches of a journal; a torn tail, left by a killed writer, is passed over.
+
+    Raises UsageError for a journal of another schema.
+    """
     batches: list[pa.RecordBatch] = []
     with path.open("rb") as file:
         try:
             reader = pa.ipc.open_stream(file)
+            if not reader.schema.equals(schema):
+                raise UsageError(f"{path}: columns {reader.schema.names}; must be {schema.names}, with their types")
             while True:
                 batches.append(reader.read_next_batch())
         except (StopIteration, EOFError, pa.ArrowInvalid, OSError):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from harness.errors import bad_value
 from harness.latency import LatencyModel
 
+MOST_STEPS = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class CoreGrid:
@@ -20,10 +22,12 @@ class CoreGrid:
     def validate(self, place: str) -> None:
         """Raise UsageError when this is no grid."""
         for name in ("min_cores", "max_cores", "step_cores"):
-            if not getattr(self, name) > 0:
-                raise bad_value(place, name, getattr(self, name), "must be > 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise bad_value(place, name, getattr(self, name), "must be > 0 and finite")
         if self.max_cores < self.min_cores:
             raise bad_value(place, "max_cores", self.max_cores, f"must be >= min_cores = {self.min_cores}")
+        if (self.max_cores - self.min_cores) / self.step_cores > MOST_STEPS:
+            raise bad_value(place, "step_cores", self.step_cores, f"must make at most {MOST_STEPS} steps")
 
     def values(self) -> tuple[float, ...]:
         """All core counts, ascending."""
