@@ -89,7 +89,9 @@ def obtain_profile(
 
 def _at_hand(request: ProfileRequest, facts: Mapping[str, str]) -> Profile | None:
     found = load_profile(profile_path(request.model.name, request.identity(facts)))
-    return found if found is not None and found.grid.covers(request.grid) else None
+    if found is None or found.disturbed:  # a profile of a busy machine serves the run it was made for and no other
+        return None
+    return found if found.grid.covers(request.grid) else None
 
 
 def _measured(request: ProfileRequest, backend: Backend, facts: Mapping[str, str], watch: Watch | None) -> Profile:

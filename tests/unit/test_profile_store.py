@@ -98,6 +98,12 @@ def test_a_fresh_profile_is_measured_again(measured):
     assert len(measured) == 2
 
 
+def test_a_profile_of_a_busy_machine_is_measured_again(measured):
+    save_profile(replace(profile_for(REQUEST, {"backend": "place", "image": "a"}), other_cores=1.5))
+    obtain_profile(REQUEST, Place("a"))
+    assert len(measured) == 1
+
+
 @pytest.mark.parametrize(
     "changed",
     [
