@@ -12,7 +12,9 @@ from typing import Any
 from harness.errors import UsageError, bad_value, unknown_name
 from harness.plan import PlanSpec
 from harness.policy.conditions import CoreGrid
+from harness.published import published_model
 from harness.settings import from_mapping, read_toml
+from harness.sim.spec import TwinSpec
 from harness.types import Allocation, Close, DropRule, EngineSettings, Order
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
@@ -44,11 +46,24 @@ class EngineSpec:
 
 @dataclass(frozen=True, slots=True)
 class ProfileSpec:
-    """Which cells of the latency grid are measured when no profile is cached, and how often each."""
+    """Which cells of the latency grid are measured when no profile is cached, and how often each.
 
-    cores: tuple[float, ...]
-    batches: tuple[int, ...]
+    published: a published profile that simulated runs take instead; a scenario that only ever runs in the twin needs
+    no cores and batches.
+    """
+
+    cores: tuple[float, ...] = ()
+    batches: tuple[int, ...] = ()
     repeats: int = 5
+    published: str = ""
+
+    def validate(self, place: str) -> None:
+        """Raise UsageError naming place, key, value and rule."""
+        _at_least(place, "repeats", self.repeats, 1)
+        if self.published:
+            published_model(self.published)
+        elif not self.cores or not self.batches:
+            raise UsageError(f"{place}: cores and batches must be given where no published profile is named")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,7 @@ class Scenario:
     profile: ProfileSpec
     engine: EngineSpec = field(default_factory=EngineSpec)
     validity: ValiditySpec = field(default_factory=ValiditySpec)
+    twin: TwinSpec = field(default_factory=TwinSpec)
     tick_s: float = 1.0
 
     def validate(self, place: str) -> None:
@@ -79,7 +95,8 @@ class Scenario:
         self.cores.validate(f"{place}: cores")
         _at_least(place, "tick_s", self.tick_s, 0.1)
         _at_least(place, "max_batch", self.engine.max_batch, 1)
-        _at_least(place, "repeats", self.profile.repeats, 1)
+        self.profile.validate(f"{place}: profile")
+        self.twin.validate(f"{place}: twin")
         if not self.systems:
             raise UsageError(f"{place}: systems is empty; must name at least one system")
         if any(side < 1 for side in self.service.image_shape) or self.service.image_shape[2] != 3:

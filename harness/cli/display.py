@@ -22,7 +22,8 @@ PLAIN_EVERY_S = 10.0  # without a terminal: a line this often, for logs
 
 
 class Watcher:
-    """Shows the running session. sessions: how many there will be; session_s: how long one takes, for the estimate."""
+    """Shows the running session. sessions: how many there will be; session_s: how long one takes, for the estimate; 0
+    when nobody knows."""
 
     def __init__(self, console: Console, sessions: int, session_s: float) -> None:
         self._console = console
@@ -64,6 +65,8 @@ class Watcher:
 
     def _times(self, status: Status) -> str:
         elapsed_s = time.monotonic() - self._began_s
+        if not self._session_s:
+            return f"elapsed {_clock(elapsed_s)}"
         in_session_s = max(self._session_s - status.t_s, 0.0)
         left_s = in_session_s + (self._sessions - len(self._seen)) * self._session_s
         return f"elapsed {_clock(elapsed_s)}, about {_clock(left_s)} left"

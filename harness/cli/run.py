@@ -11,13 +11,15 @@ import typer
 from rich.console import Console
 
 from harness.backends.choose import choose_backend
+from harness.backends.service import ServiceBackend
 from harness.cli.display import CAPTION, Watcher, results_table
+from harness.cli.simulated import SIMULATED, run_in_twin
 from harness.errors import Interrupted, RunInvalid, UsageError, unknown_name
 from harness.latency import LatencyModel
 from harness.profile import Grid, ProfileRequest, obtain_profile
 from harness.replica.models import model_file
 from harness.results import Summary, summaries
-from harness.run.bench import RunRequest, load_traces, new_run_id, prepare, run_benchmark, seeds_of
+from harness.run.bench import Prepared, RunRequest, load_traces, new_run_id, prepare, run_benchmark, seeds_of
 from harness.run.host import host_facts
 from harness.scenario import Scenario, load_scenario
 from harness.seams import Backend
@@ -32,7 +34,7 @@ OVERHEAD_S = 8.0  # starting and stopping one system, for the estimate of the ti
 def run(
     scenario: Annotated[str, typer.Argument(help="Scenario name (see `list`), or the path of a scenario TOML file.")],
     backend: Annotated[
-        str, typer.Option(help="Where it runs: docker, process, or auto (docker when possible).")
+        str, typer.Option(help="Where it runs: docker, process, simulated, or auto (docker when possible).")
     ] = "auto",
     systems: Annotated[str, typer.Option(help="Comma-separated systems.  [default: the scenario's]")] = "",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds; every system gets each seed's plan.")] = 1,
@@ -63,19 +65,17 @@ def run(
     model_file(model or chosen.service.model)
     traces = load_traces(chosen, mirror)
     say_traces(console, traces)
-    place, why = choose_backend(backend, base_image=base_image, gateway_port=port, say=lambda text: say(console, text))
-    say(console, f"backend {why}")
     request = RunRequest(chosen, names, tuple(seeds_of(seeds)), out, mirror, model)
-    run_id = new_run_id()
-    with place:
-        latency = latency_for(console, request, place, run_id)
-        prepared = prepare(request, latency, traces, run_id)
-        session_s = chosen.plan.duration_s + OVERHEAD_S
-        try:
-            with Watcher(console, len(names) * seeds, session_s) as watch:
-                manifests = run_benchmark(prepared, traces, lambda: place, watch)
-        except KeyboardInterrupt as stop:
-            raise Interrupted(f"interrupted; what was measured until then is in {prepared.folder}") from stop
+    session_s = 0.0 if backend == SIMULATED else chosen.plan.duration_s + OVERHEAD_S
+    watch = Watcher(console, len(names) * seeds, session_s)
+    if backend == SIMULATED:
+        prepared, manifests = run_in_twin(request, traces, profile_host(), watch, lambda text: say(console, text))
+    else:
+        place, why = choose_backend(
+            backend, base_image=base_image, gateway_port=port, say=lambda text: say(console, text)
+        )
+        say(console, f"backend {why}")
+        prepared, manifests = run_for_real(console, request, traces, place, watch)
     found = summaries(prepared.folder, names)
     console.print(results_table(found))
     say(console, CAPTION)
@@ -84,6 +84,21 @@ def run(
             say(console, other_load(summary))
     say(console, f"wrote {prepared.folder}")
     refuse_invalid(manifests)
+
+
+def run_for_real(
+    console: Console, request: RunRequest, traces: dict[str, Trace], place: ServiceBackend, watch: Watcher
+) -> tuple[Prepared, list[dict[str, Any]]]:
+    """Profile if need be, then run everything, one after the other."""
+    run_id = new_run_id()
+    with place:
+        latency = latency_for(console, request, place, run_id)
+        prepared = prepare(request, latency, traces, run_id)
+        try:
+            with watch:
+                return prepared, run_benchmark(prepared, traces, lambda: place, watch)
+        except KeyboardInterrupt as stop:
+            raise Interrupted(f"interrupted; what was measured until then is in {prepared.folder}") from stop
 
 
 def chosen_systems(text: str, scenario: Scenario) -> tuple[str, ...]:

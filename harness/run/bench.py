@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from harness.errors import unknown_name
 from harness.latency import LatencyModel
@@ -29,6 +29,23 @@ from systems import SYSTEMS
 
 WINDOW_TICKS = 5.0  # how far back a policy sees
 MakeBackend = Callable[[], Backend]
+
+
+class Planned(Protocol):
+    """What a session needs to know of a plan."""
+
+    @property
+    def seed(self) -> int:
+        """Of the plan."""
+
+    @property
+    def plan_sha256(self) -> str:
+        """Over its columns."""
+
+    def counts(self) -> dict[str, int]:
+        """For the manifest."""
+
+
 Say = Callable[[str], None]
 
 
@@ -127,7 +144,7 @@ def write_plan(folder: Path, plan: Plan) -> Path:
     return path
 
 
-def session_of(prepared: Prepared, system: str, plan: Plan, plan_path: Path) -> Session:
+def session_of(prepared: Prepared, system: str, plan: Planned, plan_path: Path) -> Session:
     """One system on one plan."""
     scenario, model, latency = prepared.request.scenario, prepared.model, prepared.latency
     conditions = Conditions(scenario.cores, scenario.engine.max_batch, scenario.plan.slo_s, scenario.tick_s, latency)
