@@ -8,6 +8,7 @@ PYTEST   ?=
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 BIN := .venv/bin
+CODE := harness systems scripts tests traces
 QUIET_PIP := -m pip install -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
@@ -29,8 +30,8 @@ clean: .venv/installed ## remove containers, networks and processes of runs that
 	@$(BIN)/sponge-bench clean
 
 lint: .venv/installed-test ## style and types
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 
 test: lint ## style, types and all tests
