@@ -41,7 +41,7 @@ def replica_unit(conditions: Conditions, replica_cores: float | None, place: str
 
 def largest_batch(latency: LatencyModel, cores: float, budget_s: float, max_batch: int) -> int:
     """The largest batch of 1..max_batch that is expected to be served within `budget_s`; 1 when none is."""
-    fits = [batch for batch in range(1, max_batch + 1) if latency.predict_s(batch, cores) <= budget_s]
+    fits = [batch for batch in range(1, max_batch + 1) if latency.predict_s(batch, cores) <= budget_s + 1e-9]
     return max(fits, default=1)
 
 

@@ -63,6 +63,7 @@ class VpaPolicy:
         self._settings = settings
         self._history = history
         self._rule = UpdateRule(settings.settled_s, settings.least_change)
+        self._born_s = -settings.warm_s if history.samples else 0.0
 
     def decide(self, observation: Observation) -> Decision:
         """New cores when the loop is due and the updater acts, the current ones otherwise."""
@@ -91,7 +92,7 @@ class VpaPolicy:
         found = recommend(memory.history, confidence).at_most(grid.values()[-1])
         current = observation.allocation.cores
         shown = f"{found.target_cores:.3g} in {found.lower_cores:.3g} .. {found.upper_cores:.3g}"
-        if not needs_update(current, found, observation.now_s + settings.warm_s, self._rule):
+        if not needs_update(current, found, observation.now_s - self._born_s, self._rule):
             return self._decision(observation, current, f"recommended {shown}: keep", memory)
         return self._decision(observation, grid.at_least(found.target_cores), f"recommended {shown}", memory)
 
