@@ -48,6 +48,7 @@ START_DELAY_S = 0.5
 OPENING_S = 60.0
 DRAIN_S = 0.02
 SLICE_S = 0.2  # the longest sleep, so that rows and progress stay fresh
+TENDING_GAP_S = 5e-3  # only when the next request is further away, connections are looked after
 MARGIN_S = 0.5e-3  # book-keeping stops this long before the next request: one piece of it may take that
 RUN_MARK, PARENT_MARK = "SPONGE_BENCH_RUN", "SPONGE_BENCH_PARENT"
 _READ, _WRITE = 1, 2
@@ -150,6 +151,8 @@ class Replayer:
     def _sleep_until(self, at_s: float) -> None:
         """Sleep and keep the books until `at_s`, at most a wake-up late."""
         while (now_s := time.monotonic()) < at_s:
+            if at_s - now_s > TENDING_GAP_S and self.pool.tend():
+                gevent.spawn(self.pool.refill)
             self.clerk.work(at_s - MARGIN_S)
             self.timer.sleep_until(min(at_s, now_s + SLICE_S))
 
@@ -198,15 +201,12 @@ class Replayer:
         except (OSError, AnswerError) as error:
             attempt.error = str(error)
             self._finished(attempt)
-            self.pool.replace(connection)
+            self.pool.lose(connection)
             return
         attempt.status, attempt.body = answer.status, answer.body
         attempt.received_s = answer.received_s - self.clerk.epoch_s
         self._finished(attempt)
-        if connection.must_close:
-            self.pool.replace(connection)
-        else:
-            self.pool.give_back(connection)
+        self.pool.give_back(connection)
 
     def _finished(self, attempt: Attempt) -> None:
         if self._in_flight.pop(attempt.index, None) is not None:

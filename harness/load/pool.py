@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from harness.errors import BenchError
 from harness.load.connection import Connection
 from harness.load.message import AnswerError, ready_request
 
+TENDED_AT_ONCE = 20  # a look costs a few microseconds
+
 
 class Pool:
-    """Open connections, the most recently used first."""
+    """Open connections, used in turn, so that none is idle for long. `reopened` counts those opened after `fill`."""
 
     def __init__(self, open_connection: Callable[[], Connection], size: int) -> None:
         self.open_connection = open_connection
         self.size = size
         self.reopened = 0
-        self._idle: list[Connection] = []
+        self._idle: deque[Connection] = deque()
+        self._lost = 0
+        self._refilling = False
 
     def fill(self, host: str) -> None:
         """Open all connections and get an answer on each. Raises BenchError when the server is not ready."""
@@ -35,28 +40,53 @@ class Pool:
     def take(self) -> Connection | None:
         """A connection that is open and idle, or None."""
         while self._idle:
-            connection = self._idle.pop()
+            connection = self._idle.popleft()
             if connection.is_usable():
                 return connection
-            connection.close()
+            self.lose(connection)
         return None
 
     def give_back(self, connection: Connection) -> None:
-        """Make it available again."""
-        self._idle.append(connection)
+        """Make it available again, unless its server said it will close it."""
+        if connection.must_close:
+            self.lose(connection)
+        else:
+            self._idle.append(connection)
+
+    def lose(self, connection: Connection) -> None:
+        """Close one that is of no use any more; `refill` replaces it."""
+        connection.close()
+        self._lost += 1
+
+    def tend(self) -> bool:
+        """Look at a few idle connections, in turn, and lose those the server has closed. True when `refill` is due."""
+        for _ in range(min(TENDED_AT_ONCE, len(self._idle))):
+            connection = self._idle.popleft()
+            if connection.is_usable():
+                self._idle.append(connection)
+            else:
+                self.lose(connection)
+        return self._lost > 0
 
     def reopen(self) -> Connection:
-        """A connection in place of one that was lost. Raises OSError."""
+        """A connection opened during the replay. Raises OSError."""
+        connection = self.open_connection()
         self.reopened += 1
-        return self.open_connection()
+        self._lost = max(0, self._lost - 1)
+        return connection
 
-    def replace(self, connection: Connection) -> None:
-        """Close a broken one and put a new one in its place, if the server takes it."""
-        connection.close()
+    def refill(self) -> None:
+        """Replace what was lost, as far as the server lets us; one at a time, though many may ask."""
+        if self._refilling:
+            return
+        self._refilling = True
         try:
-            self.give_back(self.reopen())
+            while self._lost:
+                self._idle.append(self.reopen())
         except OSError:
-            return  # the next request that finds no connection tries again and reports the failure as its own
+            return  # `tend` asks again
+        finally:
+            self._refilling = False
 
     def close(self) -> None:
         """Close the idle ones."""
