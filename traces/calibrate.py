@@ -92,7 +92,7 @@ def arrivals(name: str, mirror: Path | None) -> dict[str, Any]:
 
 def main(mirror: Path | None) -> None:
     """Print synthetic.json."""
-    table = {prefix: bandwidth(prefix, mirror) for prefix in BANDWIDTH}
+    table = {prefix.rstrip("/"): bandwidth(prefix, mirror) for prefix in BANDWIDTH}
     table |= {name: arrivals(name, mirror) for name in ARRIVALS}
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in table.items()]
     print("{\n" + ",\n".join(lines) + "\n}")

@@ -60,7 +60,7 @@ def draw_remaining_slo(trace: BandwidthTrace, payloads_bytes: Sequence[int], slo
     lower.set_ylim(0.0, slo_s * 1e3 * 1.02)
     lower.set_ylabel(f"remaining of {slo_s * 1e3:g} ms SLO (ms)")
     lower.set_xlabel("time the request is created (s)")
-    figure.legend(*lower.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center", ncols=4)
+    figure.legend(*lower.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside lower center", ncols=2)
     figure.align_ylabels()
     return figure
 

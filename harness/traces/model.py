@@ -44,8 +44,25 @@ class Provenance:
         return replace(self, transforms=(*self.transforms, transform))
 
 
+class _Sourced:
+    """What both kinds of trace say of their origin."""
+
+    __slots__ = ()
+    provenance: Provenance
+
+    @property
+    def source_sha256(self) -> str:
+        """sha256 of the file the trace was read from; empty for a synthetic one."""
+        return self.provenance.source_sha256
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether it was generated rather than measured."""
+        return bool(self.provenance.synthetic_because)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class BandwidthTrace:
+class BandwidthTrace(_Sourced):
     """Bandwidth of a link over time.
 
     times_s: starts of the steps, shape (n,), strictly increasing, first 0. bits_per_s: shape (n,), finite, >= 0;
@@ -72,16 +89,6 @@ class BandwidthTrace:
             raise UsageError(f"{self.name}: times must be increasing, up to the end at {self.end_s} s")
         if not bool(np.all(np.isfinite(rates) & (rates >= 0.0))):
             raise UsageError(f"{self.name}: bandwidths must be finite and >= 0")
-
-    @property
-    def source_sha256(self) -> str:
-        """sha256 of the file the trace was read from; empty for a synthetic one."""
-        return self.provenance.source_sha256
-
-    @property
-    def is_synthetic(self) -> bool:
-        """Whether it was generated rather than measured."""
-        return bool(self.provenance.synthetic_because)
 
     def steps_s(self) -> Floats:
         """How long each step lasts, shape (n,)."""
@@ -155,7 +162,7 @@ def _queue(begun_bits: Floats, bits: Floats) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ArrivalTrace:
+class ArrivalTrace(_Sourced):
     """Requests over time: either exact instants (`times_s`, nondecreasing, >= 0) or counts per bin of `bin_s`.
 
     Exactly one of the two is given. counts: shape (bins,), >= 0. end_s: length; for counts, bins * bin_s.
@@ -176,16 +183,6 @@ class ArrivalTrace:
             _check_instants(self.name, self.times_s, self.end_s)
         if self.counts is not None and (len(self.counts) == 0 or int(self.counts.min()) < 0):
             raise UsageError(f"{self.name}: counts must be >= 0, and at least one")
-
-    @property
-    def source_sha256(self) -> str:
-        """sha256 of the file the trace was read from; empty for a synthetic one."""
-        return self.provenance.source_sha256
-
-    @property
-    def is_synthetic(self) -> bool:
-        """Whether it was generated rather than measured."""
-        return bool(self.provenance.synthetic_because)
 
     @property
     def requests(self) -> int:
