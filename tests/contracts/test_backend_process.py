@@ -104,7 +104,6 @@ def test_a_second_replica_comes_and_goes(started):
     assert (both, len(backend.usage())) == (2, 1)
 
 
-@pytest.mark.xfail(strict=True, reason="the gateway takes a replica that went and came back for the old one")
 def test_a_replica_comes_back_after_it_went(started):
     backend, _ = started
     resized(backend, 0.8, replicas=2)

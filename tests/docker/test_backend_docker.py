@@ -143,6 +143,13 @@ def test_a_second_replica_comes_and_goes(started, client):
     assert (both, len(things_of(client, service.run_id)), len(backend.usage())) == (5, 4, 1)
 
 
+@needs_two_cores
+def test_a_replica_comes_back_after_it_went(started, send):
+    backend, _ = started
+    outcomes = [resized(backend, 0.8, replicas=count).outcome for count in (2, 1, 2, 1)]
+    assert (outcomes, send(backend.url)["status"]) == (["ok"] * 4, 200)
+
+
 def test_facts_identify_image_and_engine(started, client):
     facts = started[0].facts()
     assert client.images.get(facts["image"]).id == facts["image_digest"]
