@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from harness.plan import Plan, build_plan
-from harness.run.bench import load_traces, write_plan
+from harness.plan import PlanSummary
+from harness.run.bench import load_traces
+from harness.run.plans import plan_path, survey_plan, write_plan
 from harness.scenario import load_scenario
 from systems import SYSTEMS
+
+SHARES = (("min", 0.0), ("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
 
 
 def plan(
@@ -36,26 +38,35 @@ def plan(
     """
     chosen = load_scenario(scenario, SYSTEMS)
     traces = load_traces(chosen, mirror)
-    built = build_plan(chosen.plan, traces, seed)
-    Console().print(_table(built, f"{chosen.name}, seed {seed}"))
+    if out is None:
+        summary = survey_plan(chosen.plan, traces, seed)
+    else:
+        summary = write_plan(plan_path(out, seed), chosen.plan, traces, seed)
+    Console().print(_table(summary, f"{chosen.name}, seed {seed}"))
     for trace in traces.values():
         note = trace.provenance.synthetic_because
         typer.echo(
             f"trace {trace.name}" + (f" (not measured data: {note})" if note else f" ({trace.provenance.licence})")
         )
-    typer.echo(f"plan sha256 {built.plan_sha256}")
+    typer.echo(_counts(summary, chosen.plan.duration_s))
+    typer.echo(f"plan sha256 {summary.plan_sha256}")
     if out is not None:
-        typer.echo(f"wrote {write_plan(out, built)}")
+        typer.echo(f"wrote {plan_path(out, seed)}")
 
 
-def _table(built: Plan, title: str) -> Table:
+def _table(summary: PlanSummary, title: str) -> Table:
     table = Table(title=title, title_justify="left")
-    for head in ("", "min", "p50", "p95", "p99", "max"):
+    for head in ("", *(name for name, _ in SHARES)):
         table.add_column(head, justify="left" if not head else "right")
-    budget_s = built.columns["deadline_s"] - built.columns["due_s"]
-    for name, values_s in (("uplink ms", built.columns["uplink_s"]), ("budget at the server ms", budget_s)):
-        quantiles = np.quantile(values_s, (0, 0.5, 0.95, 0.99, 1)).tolist() if len(values_s) else [0.0] * 5
-        table.add_row(name, *(f"{value * 1e3:.1f}" for value in quantiles))
-    counts = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in built.counts().items())
-    table.caption = f"{counts}; {len(built) / max(built.end_s, 1e-9):.1f} requests/s on average"
+    for name, quantile_s in (("uplink ms", summary.uplink_s), ("budget at the server ms", summary.budget_s)):
+        table.add_row(name, *(f"{quantile_s(share) * 1e3:.1f}" for _, share in SHARES))
     return table
+
+
+def _counts(summary: PlanSummary, duration_s: float) -> str:
+    counts = summary.counts()
+    return (
+        f"{counts['created']} requests created in {duration_s:g} s ({counts['created'] / duration_s:.1f}/s): "
+        f"{counts['planned']} to be sent, {counts['never_arrived']} whose upload never ends within the run; "
+        f"{counts['unmeetable']} reach the server at or after their deadline, or never: no server could meet them"
+    )

@@ -79,6 +79,9 @@ def run(
     found = summaries(prepared.folder, names)
     console.print(results_table(found))
     say(console, CAPTION)
+    for line in dict.fromkeys(unmeetable(manifest) for manifest in manifests):
+        if line:
+            say(console, line)
     for summary in found:
         if summary.other_cores > MUCH_OTHER_CORES:
             say(console, other_load(summary))
@@ -143,6 +146,18 @@ def say_traces(console: Console, traces: dict[str, Trace]) -> None:
     for trace in traces.values():
         because = trace.provenance.synthetic_because
         say(console, f"trace {trace.name}" + (f" IS SYNTHETIC: {because}" if because else ""))
+
+
+def unmeetable(manifest: Mapping[str, Any]) -> str:
+    """What of a plan no server could have met, apart from what systems did; empty when there is nothing."""
+    counts = manifest["plan"]
+    if not counts["unmeetable"]:
+        return ""
+    return (
+        f"note: of {counts['created']} requests created (seed {manifest['seed']}) {counts['unmeetable']} could be met "
+        f"by no server: they reach it at or after their deadline, {counts['never_arrived']} of them not even within "
+        "the run, so they are not in the table"
+    )
 
 
 def other_load(summary: Summary) -> str:

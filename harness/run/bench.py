@@ -7,46 +7,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from harness.errors import unknown_name
 from harness.latency import LatencyModel
 from harness.load.selftest import cached_selftest
-from harness.plan import Plan, build_plan
+from harness.plan import describe_traces
 from harness.policy.bounded import Bounded
 from harness.policy.conditions import Conditions
 from harness.policy.system import SystemFile
 from harness.replica.models import ModelFile, model_file
 from harness.run.host import code_facts, host_facts, package_versions
+from harness.run.plans import PlannedSeed, plan_seed
 from harness.run.session import Session, Watch, run_session
 from harness.scenario import Scenario
 from harness.seams import Backend, Policy
 from harness.settings import from_mapping, read_toml
-from harness.tables import write_parquet
 from harness.traces import Trace, load_trace
 from harness.types import Allocation, EngineSettings, Observation, Service
 from systems import SYSTEMS
 
 WINDOW_TICKS = 5.0  # how far back a policy sees
 MakeBackend = Callable[[], Backend]
-
-
-class Planned(Protocol):
-    """What a session needs to know of a plan."""
-
-    @property
-    def seed(self) -> int:
-        """Of the plan."""
-
-    @property
-    def plan_sha256(self) -> str:
-        """Over its columns."""
-
-    def counts(self) -> dict[str, int]:
-        """For the manifest."""
-
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +63,6 @@ def new_run_id() -> str:
 def load_traces(scenario: Scenario, mirror: Path | None) -> dict[str, Trace]:
     """The traces a scenario names."""
     return {name: load_trace(name, mirror) for name in scenario.plan.trace_names()}
-
-
-def describe_traces(traces: dict[str, Trace]) -> list[dict[str, Any]]:
-    """Name and provenance of every trace, for the manifest."""
-    return [{"asked_for": asked, "name": trace.name, **trace.provenance.as_dict()} for asked, trace in traces.items()]
 
 
 def service_of(scenario: Scenario, model: ModelFile, latency: LatencyModel, run_id: str) -> Service:
@@ -128,23 +105,14 @@ def run_benchmark(prepared: Prepared, traces: dict[str, Trace], make_backend: Ma
     """Run every system on every seed's plan; the manifests, in the order of the runs."""
     manifests = []
     for seed in prepared.request.seeds:
-        plan = build_plan(prepared.request.scenario.plan, traces, seed)
-        plan_path = write_plan(prepared.folder, plan)
+        plan = plan_seed(prepared.folder, prepared.request.scenario.plan, traces, seed)
         for system in prepared.request.systems:
-            session = session_of(prepared, system, plan, plan_path)
+            session = session_of(prepared, system, plan)
             manifests.append(run_session(session, make_backend(), watch))
     return manifests
 
 
-def write_plan(folder: Path, plan: Plan) -> Path:
-    """plan.parquet of one seed, once for all systems."""
-    path = folder / "plans" / f"seed-{plan.seed}" / "plan.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_parquet(path, plan.to_table(), {"plan_sha256": plan.plan_sha256, "seed": str(plan.seed)})
-    return path
-
-
-def session_of(prepared: Prepared, system: str, plan: Planned, plan_path: Path) -> Session:
+def session_of(prepared: Prepared, system: str, plan: PlannedSeed) -> Session:
     """One system on one plan."""
     scenario, model, latency = prepared.request.scenario, prepared.model, prepared.latency
     conditions = Conditions(scenario.cores, scenario.engine.max_batch, scenario.plan.slo_s, scenario.tick_s, latency)
@@ -154,7 +122,7 @@ def session_of(prepared: Prepared, system: str, plan: Planned, plan_path: Path) 
     facts = {
         **prepared.common,
         "seed": plan.seed,
-        "plan": plan.counts(),
+        "plan": plan.totals,
         "plan_sha256": plan.plan_sha256,
         "system": {"name": system, **asdict(file), "resolved_engine": asdict(engine)},
     }
@@ -162,7 +130,7 @@ def session_of(prepared: Prepared, system: str, plan: Planned, plan_path: Path) 
         system=system,
         seed=plan.seed,
         folder=prepared.folder / system / f"seed-{plan.seed}",
-        plan_path=plan_path,
+        plan_path=plan.path,
         duration_s=scenario.plan.duration_s,
         tick_s=scenario.tick_s,
         lag_bound_s=scenario.validity.send_lag_p99_s,
@@ -186,7 +154,7 @@ def common_facts(
     return {
         "scenario": request.scenario.resolved(),
         "scenario_sha256": request.scenario.sha256,
-        "traces": describe_traces(traces),
+        "traces": describe_traces(request.scenario.plan, traces),
         "model": {"name": model.name, "sha256": model.sha256},
         "latency": latency.to_dict(),
         "host": host_facts(),

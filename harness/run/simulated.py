@@ -10,16 +10,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import BenchError
 from harness.kernel import kernel_in_use
 from harness.load.events import Progress
-from harness.plan import PlanPiece, PlanSummary, stream_plan
 from harness.plan.columns import Column
 from harness.record import decision_row, usage_row, write_manifest
 from harness.run.bench import Prepared, session_of
+from harness.run.plans import PlannedSeed, plan_seed
 from harness.run.session import Session, Status, Watch, utc_now
 from harness.run.twin_model import TwinModel
 from harness.sim.loop import Sinks
@@ -32,20 +31,6 @@ from harness.types import Applied, Decision, Observation, Usage
 ROWS_AT_ONCE = 20_000
 PLAN_ROWS_AT_ONCE = 200_000
 WORTH_PROCESSES = 200_000  # requests; fewer are done before another process has started
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedSeed:
-    """A plan on disk, and what the manifest says of it."""
-
-    seed: int
-    path: Path
-    totals: dict[str, int]
-    plan_sha256: str
-
-    def counts(self) -> dict[str, int]:
-        """created, planned, never_arrived, unmeetable."""
-        return self.totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +53,7 @@ def run_simulated(
     request = prepared.request
     tasks = []
     for seed in request.seeds:
-        plan = stream_to_disk(prepared, traces, seed)
+        plan = plan_seed(prepared.folder, request.scenario.plan, traces, seed)
         tasks += [Task(prepared, system, plan, model) for system in request.systems]
     if jobs > 1 and sum(task.plan.totals["planned"] for task in tasks) > WORTH_PROCESSES:
         return in_processes(tasks, watch, jobs)
@@ -110,24 +95,6 @@ def finished(task: Task, manifest: Mapping[str, Any]) -> Status:
     return Status(task.system, task.plan.seed, "simulated", duration_s, duration_s, progress)
 
 
-def stream_to_disk(prepared: Prepared, traces: Mapping[str, Trace], seed: int) -> PlannedSeed:
-    """plan.parquet of one seed, written piece by piece."""
-    path = prepared.folder / "plans" / f"seed-{seed}" / "plan.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    summary = PlanSummary()
-    with ParquetStream(path, PLAN) as stream:
-        for piece in stream_plan(prepared.request.scenario.plan, traces, seed):
-            summary.add(piece)
-            stream.append(plan_table(piece))
-        stream.mark({"plan_sha256": summary.plan_sha256, "seed": str(seed)})
-    return PlannedSeed(seed, path, summary.counts(), summary.plan_sha256)
-
-
-def plan_table(piece: PlanPiece) -> pa.Table:
-    """A piece of a plan as a table."""
-    return pa.table([pa.array(piece.columns[name]) for name in PLAN.names], schema=PLAN)
-
-
 def pieces_of(path: Path) -> Iterator[dict[str, Column]]:
     """The columns of a plan on disk, piece by piece."""
     with pq.ParquetFile(path) as file:
@@ -138,7 +105,7 @@ def pieces_of(path: Path) -> Iterator[dict[str, Column]]:
 def run_task(task: Task) -> dict[str, Any]:
     """Simulate one system on one plan; its manifest."""
     scenario, plan = task.prepared.request.scenario, task.plan
-    session = session_of(task.prepared, task.system, plan, plan.path)
+    session = session_of(task.prepared, task.system, plan)
     spec = scenario.twin if task.model.ratios else replace(scenario.twin, service="mean")
     manifest = {**session.facts, "start": asdict(session.start), "backend": backend_facts(task.model, spec)}
     manifest["started_utc"] = utc_now()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import resource
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from harness.serve.app import Gateway, ServedModel
 from harness.serve.metrics import Metrics
 from harness.serve.replicas import HttpReplicas
 from harness.serve.station import Station
+
+KEEPALIVE_S = 3600.0  # clients open their connections before a run and expect them to last
 
 
 def gateway(config: Mapping[str, Any]) -> Gateway:
@@ -42,7 +45,22 @@ def main() -> None:
     arguments = parser.parse_args()
     app = gateway(json.loads(arguments.config)).application()
     gc.freeze()  # what exists now lives as long as the process; do not walk it again during the run
-    web.run_app(app, host=arguments.host, port=arguments.port, print=None, access_log=None, shutdown_timeout=2.0)
+    raise_file_limit()
+    web.run_app(
+        app,
+        host=arguments.host,
+        port=arguments.port,
+        print=None,
+        access_log=None,
+        shutdown_timeout=2.0,
+        keepalive_timeout=KEEPALIVE_S,
+    )
+
+
+def raise_file_limit() -> None:
+    """As many open connections as this process may have: a load generator holds one per request in flight."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":
