@@ -119,8 +119,10 @@ class SpongePolicy:
 
     def _free_s(self, observation: Observation) -> float:
         """When the replica is done with what it holds."""
-        cores = observation.allocation.cores
-        ends = [f.started_s + self._conditions.latency.predict_s(f.size, cores) for f in observation.in_flight]
+        known = {replica.name: replica.cores for replica in observation.replicas}
+        running = [(f, known.get(f.replica, observation.allocation.cores)) for f in observation.in_flight]
+        predict_s = self._conditions.latency.predict_s
+        ends = [flight.started_s + predict_s(flight.size, cores) for flight, cores in running if cores > 0]
         return max([observation.now_s, *ends])
 
     def _correction(self, observation: Observation) -> float:
