@@ -7,14 +7,14 @@ worst of them. Service times are the profile's, corrected by those observed.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from harness.engine.requests import Requests, Samples
 from harness.errors import bad_value
 from harness.policy.conditions import Conditions
-from harness.policy.lookahead import Expected, Option, Outcome, ServiceTable, fewest_misses
+from harness.policy.lookahead import Expected, Ladder, Option, Outcome, Past, Work, fewest_misses, median_ratio, work_of
 from harness.seams import Policy
 from harness.settings import from_mapping
 from harness.types import Decision, Observation
@@ -51,6 +51,7 @@ class SpongePolicy:
         self._margin_s = (1 - settings.headroom) * conditions.slo_s
         self._max_batch = conditions.max_batch if settings.batching else 1
         self._tail_ratio = conditions.latency.quantile_ratio(settings.tail_quantile)
+        self._ladder = Ladder(conditions.cores.values(), self._max_batch, conditions.latency.predict_s)
 
     def decide(self, observation: Observation) -> Decision:
         """The allocation for the next interval; the current one when nothing is known yet."""
@@ -76,46 +77,34 @@ class SpongePolicy:
             return fewest_misses(options, [self._again(observation)], observation.now_s)
         return fewest_misses(options, self._futures(observation), self._free_s(observation))
 
-    def _again(self, observation: Observation) -> list[Expected]:
-        """The last interval's requests, coming once more; one request when there were none."""
-        return self._interval(observation, self._conditions.tick_s) or [self._somebody(observation)]
-
     def _options(self, correction: float, least_cores: float) -> Iterator[Option]:
-        for cores in self._conditions.cores.values():
-            if cores < least_cores:
-                continue
-            mean_s = [0.0]
-            for batch in range(1, self._max_batch + 1):
-                mean_s.append(self._conditions.latency.predict_s(batch, cores) * correction)
-                tail_s = tuple(s * self._tail_ratio for s in mean_s)
-                yield Option(cores, batch, ServiceTable(tuple(mean_s), tail_s))
+        return self._ladder.options(correction, self._tail_ratio, least_cores)
 
-    def _futures(self, observation: Observation) -> list[list[Expected]]:
-        """One list of work per recent interval, and one of the whole window, which also shows what cannot be kept up.
+    def _past(self, observation: Observation) -> Past:
+        recent, queue = Requests.of(observation.recent), Requests.of(observation.queue)
+        return Past(observation.now_s, queue.deadlines_s, recent.arrived_s, recent.deadlines_s, self._margin_s)
+
+    def _again(self, observation: Observation) -> Work:
+        """The last interval's requests, coming once more; one request when there were none."""
+        tick_s = self._conditions.tick_s
+        return self._past(observation).interval(tick_s, tick_s, queue=False) or self._somebody(observation)
+
+    def _futures(self, observation: Observation) -> list[Work]:
+        """The work of every recent interval coming again, and that of the whole window, which also shows what cannot
+        be kept up.
 
         The busiest comes first, because it rejects an option soonest. An interval without work stands for one
         request: somebody may come, and the next tick would be too late.
         """
-        now_s, tick_s = observation.now_s, self._conditions.tick_s
-        queued = [Expected(now_s, r.deadline_s - self._margin_s) for r in observation.queue]
-        futures = [queued + [self._moved(r.arrived_s, r.deadline_s, observation.window_s) for r in observation.recent]]
+        past, tick_s = self._past(observation), self._conditions.tick_s
+        futures = [past.again(observation.window_s)]
         for back in range(1, max(1, int(observation.window_s / tick_s)) + 1):
-            work = queued + self._interval(observation, back * tick_s)
-            futures.append(work or [self._somebody(observation)])
+            futures.append(past.interval(back * tick_s, tick_s, queue=True) or self._somebody(observation))
         return sorted(futures, key=len, reverse=True)
 
-    def _interval(self, observation: Observation, shift_s: float) -> list[Expected]:
-        """The requests of the control interval `shift_s` before the next one, moved into the next one."""
-        now_s, tick_s = observation.now_s, self._conditions.tick_s
-        came = [r for r in observation.recent if 0 < r.arrived_s + shift_s - now_s <= tick_s]
-        return [self._moved(r.arrived_s, r.deadline_s, shift_s) for r in came]
-
-    def _somebody(self, observation: Observation) -> Expected:
+    def _somebody(self, observation: Observation) -> Work:
         now_s = observation.now_s
-        return Expected(now_s, now_s + self._conditions.slo_s - self._margin_s)
-
-    def _moved(self, arrived_s: float, deadline_s: float, shift_s: float) -> Expected:
-        return Expected(arrived_s + shift_s, deadline_s + shift_s - self._margin_s)
+        return work_of([Expected(now_s, now_s + self._conditions.slo_s - self._margin_s)])
 
     def _free_s(self, observation: Observation) -> float:
         """When the replica is done with what it holds."""
@@ -128,11 +117,12 @@ class SpongePolicy:
     def _correction(self, observation: Observation) -> float:
         """Observed over predicted service time, smoothed over the intervals."""
         before = 1.0 if observation.memory is None else float(observation.memory)
+        seen = Samples.of(observation.service)
         predict_s = self._conditions.latency.predict_s
-        ratios = [s.service_s / predict_s(s.batch_size, s.cores) for s in observation.service if s.cores > 0]
-        if len(ratios) < FEWEST_SAMPLES:
+        ratio = median_ratio(seen.batch_sizes, seen.cores, seen.service_s, predict_s, FEWEST_SAMPLES)
+        if ratio == 0:
             return before
-        smoothed = before + CORRECTION_WEIGHT * (statistics.median(ratios) - before)
+        smoothed = before + CORRECTION_WEIGHT * (ratio - before)
         return min(max(smoothed, CORRECTION_BOUNDS[0]), CORRECTION_BOUNDS[1])
 
 

@@ -38,6 +38,8 @@ def sponge(latency):
 RESIZES = Scripted((1.0, 4, 1), (2.0, 4, 1), (4.0, 8, 1), (0.5, 1, 1), (1.5, 3, 1))
 REPLICAS = Scripted((1.0, 4, 1), (1.0, 4, 3), (2.0, 2, 3), (0.5, 2, 2), (2.0, 4, 4), (1.0, 1, 1))
 
+CROWDED = Scripted((1.0, 4, 1), (1.0, 4, 3), (4.0, 2, 1), (0.5, 2, 2), (2.0, 4, 4), (1.0, 1, 1))
+
 
 def poisson(rate_rps, count, seed, grid=None):
     """(arrival, budget) pairs; on a grid of instants when one is given, so that many fall together."""
@@ -97,7 +99,7 @@ CASES = {
     "replicas come and go": (simulation_of(REPLICAS, drop="hopeless"), poisson(120, 3000, 9)),
     "several batches in flight": (simulation_of(REPLICAS, batches_in_flight=3, drop="expired"), poisson(150, 3000, 10)),
     "resizes fail": (simulation_of(REPLICAS, replace(SLOW, failure_share=0.3), drop="hopeless"), poisson(90, 2000, 11)),
-    "no room": (simulation_of(REPLICAS, replace(SLOW, node_cores=5.0), drop="hopeless"), poisson(90, 2000, 12)),
+    "no room": (simulation_of(CROWDED, replace(SLOW, node_cores=5.0), drop="hopeless"), poisson(90, 2000, 12)),
 }
 for close in ("idle", "timeout", "slack"):
     for order in ("edf", "fifo"):
