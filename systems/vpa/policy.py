@@ -98,6 +98,7 @@ class VpaPolicy:
 
     def _decision(self, observation: Observation, cores: float, reason: str, memory: VpaMemory) -> Decision:
         conditions = self._conditions
+        cores = conditions.cores.at_least(cores)  # what is in force may be nothing, after a failure
         budget_s = self._settings.batch_share * conditions.slo_s
         batch = largest_batch(conditions.latency, cores, budget_s, conditions.max_batch)
         return Decision(replace(observation.allocation, cores=cores, batch_size=batch, replicas=1), reason, memory)
