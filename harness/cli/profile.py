@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from harness.backends.choose import choose_backend
-from harness.cli.run import profile_host
+from harness.cli.disturbance import disturbance
 from harness.errors import bad_value
 from harness.latency import LatencyModel
 from harness.profile import Grid, Profile, ProfileRequest, obtain_profile
@@ -22,6 +22,7 @@ from harness.profile.store import profile_path
 from harness.profile.values import by_cell
 from harness.replica.models import model_file
 from harness.run.bench import new_run_id
+from harness.run.host import profile_host
 
 PLACE = "profile"
 QUICK_REPEATS, QUICK_BUDGET_S = 5, 20.0
@@ -118,14 +119,6 @@ def verdict(profile: Profile) -> str:
         f"R2 {found.r2:.4f}, error {found.rmse_relative:.1%} (root mean square), {found.worst_relative:.1%} (worst)\n"
         f"p95 of the samples is {profile.latency.quantile_ratio(0.95):.2f} times the fit; "
         f"{samples} samples per cell or more, taken in {profile.took_s:.0f} s"
-    )
-
-
-def disturbance(profile: Profile) -> str:
-    """What to say when something else kept the machine busy meanwhile."""
-    return (
-        f"note: while this was measured, {profile.other_cores:.1f} cores of this machine did other work; the profile "
-        "is too slow where it needs all cores. Measure again when the machine is idle"
     )
 
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from harness.backends.choose import choose_backend
 from harness.backends.service import ServiceBackend
 from harness.cli.display import CAPTION, Watcher, results_table
+from harness.cli.disturbance import disturbance
 from harness.cli.simulated import SIMULATED, run_in_twin
 from harness.errors import Interrupted, RunInvalid, UsageError, unknown_name
 from harness.latency import LatencyModel
@@ -20,7 +21,7 @@ from harness.profile import Grid, ProfileRequest, obtain_profile
 from harness.replica.models import model_file
 from harness.results import Summary, summaries
 from harness.run.bench import Prepared, RunRequest, load_traces, new_run_id, prepare, run_benchmark, seeds_of
-from harness.run.host import host_facts
+from harness.run.host import profile_host
 from harness.scenario import Scenario, load_scenario
 from harness.seams import Backend
 from harness.traces import Trace
@@ -127,18 +128,11 @@ def latency_for(console: Console, request: RunRequest, place: Backend, run_id: s
     )
     with console.status("profiling the model on this machine ..."):
         profile, measured = obtain_profile(wanted, place)
-    r2 = f"R2 {profile.quality.r2:.4f}"
-    say(
-        console,
-        f"profile of {profile.name}: {'measured now' if measured else f'cached, of {profile.measured_utc}'}, {r2}",
-    )
+    when = "measured now" if measured else f"cached, of {profile.measured_utc}"
+    say(console, f"profile of {profile.name}: {when}, R2 {profile.quality.r2:.4f}")
+    if profile.disturbed:
+        say(console, disturbance(profile))
     return profile.latency
-
-
-def profile_host() -> dict[str, object]:
-    """The facts about this host a latency depends on."""
-    facts = host_facts()
-    return {key: facts[key] for key in ("cpu", "cores", "kernel", "cgroup")}
 
 
 def say_traces(console: Console, traces: dict[str, Trace]) -> None:

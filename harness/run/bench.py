@@ -91,6 +91,18 @@ def gateway_config(
     }
 
 
+def conditions_of(scenario: Scenario, latency: LatencyModel) -> Conditions:
+    """What every system of a scenario knows beforehand."""
+    return Conditions(
+        scenario.cores,
+        scenario.engine.max_batch,
+        scenario.plan.slo_s,
+        scenario.tick_s,
+        latency,
+        scenario.plan.arrivals.rate_rps,
+    )
+
+
 def build_system(name: str, conditions: Conditions) -> tuple[Policy, SystemFile]:
     """The policy of a system, kept within bounds, and what its file says. Raises UsageError."""
     if name not in SYSTEMS:
@@ -115,7 +127,7 @@ def run_benchmark(prepared: Prepared, traces: dict[str, Trace], make_backend: Ma
 def session_of(prepared: Prepared, system: str, plan: PlannedSeed) -> Session:
     """One system on one plan."""
     scenario, model, latency = prepared.request.scenario, prepared.model, prepared.latency
-    conditions = Conditions(scenario.cores, scenario.engine.max_batch, scenario.plan.slo_s, scenario.tick_s, latency)
+    conditions = conditions_of(scenario, latency)
     policy, file = build_system(system, conditions)
     engine = scenario.engine.settings(file.engine, f"systems: {system}: engine")
     service = service_of(scenario, model, latency, prepared.run_id)
@@ -168,7 +180,7 @@ def prepare(request: RunRequest, latency: LatencyModel, traces: dict[str, Trace]
     """Everything that must be right before the first container starts; builds every system once to find faults."""
     scenario = request.scenario
     model = model_file(request.model or scenario.service.model)
-    conditions = Conditions(scenario.cores, scenario.engine.max_batch, scenario.plan.slo_s, scenario.tick_s, latency)
+    conditions = conditions_of(scenario, latency)
     for system in request.systems:
         build_system(system, conditions)
     folder = request.out / scenario.name / run_id

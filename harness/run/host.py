@@ -29,6 +29,12 @@ def host_facts() -> dict[str, Any]:
     }
 
 
+def profile_host() -> dict[str, Any]:
+    """The facts about this host a latency depends on."""
+    facts = host_facts()
+    return {key: facts[key] for key in ("cpu", "cores", "kernel", "cgroup")}
+
+
 def code_facts() -> dict[str, Any]:
     """Commit of this checkout and whether it differs from it; nulls outside a checkout."""
     commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -76,7 +77,7 @@ class HttpReplicas:
         url = f"{self._urls[replica]}/v2/models/{self._model_name}/infer"
         headers = {HEADER_LENGTH: str(length), "Content-Type": "application/octet-stream"}
         try:
-            async with self.session.post(url, data=body, headers=headers) as response:
+            async with self.session.post(url, data=BytesIO(body), headers=headers) as response:
                 answer = await response.read()
                 if response.status != 200:
                     raise ReplicaError(f"{replica}: HTTP {response.status}: {answer[:200].decode(errors='replace')}")
