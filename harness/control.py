@@ -105,10 +105,7 @@ class Steering:
 
     def settle(self, applied: Applied) -> None:
         """Note what became of a decision."""
-        if applied.outcome == "ok":
-            self.allocation = applied.target
-        else:
-            self.allocation = replace(self.allocation, cores=applied.effective_cores)
+        self.allocation = applied.target if applied.outcome == "ok" else applied.effective
 
 
 def kept(decision: Decision, now_s: float) -> Applied:

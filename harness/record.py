@@ -52,8 +52,10 @@ class Recorder:
         self._usage.append([usage_row(reading) for reading in readings])
 
 
-def decision_row(observation: Observation, decision: Decision, applied: Applied, decide_s: float) -> dict[str, Any]:
-    """A row of decisions.parquet."""
+def decision_row(
+    observation: Observation, decision: Decision, applied: Applied, decide_s: float | None
+) -> dict[str, Any]:
+    """A row of decisions.parquet. decide_s: None where deciding takes no time, in the twin."""
     target = decision.target
     return {
         "tick_s": observation.now_s,
@@ -68,6 +70,7 @@ def decision_row(observation: Observation, decision: Decision, applied: Applied,
         "applied_at_s": applied.acknowledged_s,
         "effective_s": applied.effective_s,
         "effective_cores": applied.effective_cores,
+        "effective_replicas": applied.effective.replicas,
         "outcome": applied.outcome,
         "detail": applied.detail,
         "arrival_rate_rps": len(observation.recent) / observation.window_s,
@@ -129,7 +132,8 @@ def recover(results: Path) -> list[Path]:
         finalise(folder)
         manifest = _manifest_if_any(folder)
         reason = "the harness was killed before the run ended"
-        write_manifest(folder, {**manifest, "state": "interrupted", "valid": False, "invalid_reasons": [reason]})
+        ending = {"state": "interrupted", "valid": False, "invalid_reasons": [reason]}
+        write_manifest(folder, {**manifest, **ending})
     return folders
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,7 @@ def run_folders(run: Path) -> list[Path]:
 
 def summarise(folder: Path) -> Summary:
     """The numbers of one folder. Raises UsageError when a file is missing or of another schema."""
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest = _finished_manifest(folder)
     requests = read_parquet(folder / "requests.parquet", REQUESTS)
     decisions = read_parquet(folder / "decisions.parquet", DECISIONS)
     usage = read_parquet(folder / "usage.parquet", USAGE)
@@ -68,8 +69,8 @@ def summarise(folder: Path) -> Summary:
     served = _column(requests, "status") == "served"
     latency_s = (_floats(requests, "received_s") - _floats(requests, "created_s"))[served]
     p50, p95, p99 = np.quantile(latency_s, (0.5, 0.95, 0.99)).tolist() if len(latency_s) else (float("nan"),) * 3
-    used_s = used_core_s(usage)
-    start = manifest["start"]["cores"] * manifest["start"]["replicas"]
+    used_s = used_core_s(usage, duration_s)
+    start = manifest["start"]["cores"], manifest["start"]["replicas"]
     return Summary(
         system=manifest["system"]["name"],
         seed=manifest["seed"],
@@ -80,13 +81,27 @@ def summarise(folder: Path) -> Summary:
         latency_p99_s=p99,
         granted_core_s=granted_core_s(decisions, start, duration_s),
         used_core_s=used_s,
-        send_lag_p99_s=manifest["send_lag"].get("p99_s", float("nan")),
+        send_lag_p99_s=_number(manifest["send_lag"].get("p99_s")),
         resizes=resizes(decisions, manifest["start"]["cores"]),
-        other_cores=_other_cores(manifest.get("load", {}), used_s),
+        other_cores=_other_cores(manifest.get("load", {}), used_core_s(usage, math.inf)),
         valid=manifest["valid"],
         invalid_reasons=tuple(manifest["invalid_reasons"]),
         folder=folder,
     )
+
+
+def _finished_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    needed = ("scenario", "system", "seed", "start", "counts", "send_lag", "valid", "invalid_reasons")
+    if missing := [key for key in needed if key not in manifest]:
+        state = manifest.get("state", "unknown")
+        raise UsageError(f"{path}: has no {', '.join(missing)} (state {state!r}); the run did not end")
+    return manifest
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def violations(requests: pa.Table) -> int:
@@ -96,29 +111,33 @@ def violations(requests: pa.Table) -> int:
     return int(np.count_nonzero(~served | late))
 
 
-def granted_core_s(decisions: pa.Table, start_cores: float, duration_s: float) -> float:
-    """Integral of granted cores over [0, duration_s).
+def granted_core_s(decisions: pa.Table, start: tuple[float, int], duration_s: float) -> float:
+    """Integral of granted cores over [0, duration_s). start: cores per replica, and replicas.
 
-    More cores are charged from the request for them, fewer only once they are in force: while old and new exist
-    together, both are paid for.
+    From the request for a change until it is in force the larger of old and new is charged, of the cores and of the
+    replicas: while both exist together, both are paid for. What a decision wanted and did not get costs nothing.
     """
-    level, since_s, total = start_cores, 0.0, 0.0
-    for row in decisions.select(["requested_at_s", "effective_s", "effective_cores", "target_replicas"]).to_pylist():
-        cores = row["effective_cores"] * row["target_replicas"]
-        if cores == level:
+    columns = ["requested_at_s", "effective_s", "effective_cores", "effective_replicas"]
+    (cores, replicas), since_s, total = start, 0.0, 0.0
+    for requested_s, effective_s, new_cores, new_replicas in zip(
+        *(decisions[c].to_pylist() for c in columns), strict=True
+    ):
+        if (new_cores, new_replicas) == (cores, replicas):
             continue
-        at_s = min(max(row["requested_at_s"] if cores > level else row["effective_s"], since_s), duration_s)
-        total += level * (at_s - since_s)
-        level, since_s = cores, at_s
-    return total + level * (duration_s - since_s)
+        from_s = min(max(requested_s, since_s), duration_s)
+        until_s = min(max(effective_s, from_s), duration_s)
+        total += cores * replicas * (from_s - since_s)
+        total += max(cores, new_cores) * max(replicas, new_replicas) * (until_s - from_s)
+        cores, replicas, since_s = new_cores, new_replicas, until_s
+    return total + cores * replicas * (duration_s - since_s)
 
 
-def used_core_s(usage: pa.Table) -> float:
-    """CPU time the replicas used between the first and the last reading, s."""
+def used_core_s(usage: pa.Table, duration_s: float) -> float:
+    """CPU time the replicas used in [0, duration_s), s; a reading that reaches beyond counts in proportion."""
     total, before = 0.0, dict[str, float]()
     for row in usage.select(["t_s", "replica", "used_cores"]).to_pylist():
         name, t_s = row["replica"], row["t_s"]
-        total += row["used_cores"] * (t_s - before.get(name, t_s))
+        total += row["used_cores"] * max(0.0, min(t_s, duration_s) - before.get(name, t_s))
         before[name] = t_s
     return total
 
@@ -140,7 +159,7 @@ def summary_row(summary: Summary) -> Mapping[str, str]:
         "p99\nms": _ms(summary.latency_p99_s),
         "granted\ncore-s": f"{summary.granted_core_s:.1f}",
         "used\ncore-s": f"{summary.used_core_s:.1f}",
-        "send lag\np99 ms": f"{summary.send_lag_p99_s * 1e3:.2f}",
+        "send lag\np99 ms": _ms(summary.send_lag_p99_s, digits=2),
     }
 
 
@@ -157,8 +176,8 @@ def _other_cores(load: Mapping[str, Any], used_s: float) -> float:
     return float(load["host_load"]["busy_cores"]) - used_s / max(float(load["elapsed_s"]), 1e-9)
 
 
-def _ms(value_s: float) -> str:
-    return "-" if np.isnan(value_s) else f"{value_s * 1e3:.0f}"
+def _ms(value_s: float, *, digits: int = 0) -> str:
+    return "-" if np.isnan(value_s) else f"{value_s * 1e3:.{digits}f}"
 
 
 def _floats(table: pa.Table, name: str) -> Floats:

@@ -70,6 +70,7 @@ DECISIONS = _schema(
     applied_at_s=pa.float64(),
     effective_s=pa.float64(),
     effective_cores=pa.float64(),
+    effective_replicas=pa.int32(),
     outcome=pa.string(),
     detail=pa.string(),
     arrival_rate_rps=pa.float64(),

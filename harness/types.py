@@ -193,6 +193,19 @@ class Applied:
     effective_cores: float
     outcome: Outcome = "ok"
     detail: str = ""
+    replicas_in_force: int | None = None
+    batch_size_in_force: int | None = None
+
+    @property
+    def effective(self) -> Allocation:
+        """The allocation in force afterwards; what was not read back is taken to be as wanted."""
+        replicas, batch_size = self.replicas_in_force, self.batch_size_in_force
+        return replace(
+            self.target,
+            cores=self.effective_cores,
+            replicas=self.target.replicas if replicas is None else replicas,
+            batch_size=self.target.batch_size if batch_size is None else batch_size,
+        )
 
     def shifted(self, by_s: float) -> Applied:
         """The same on another clock: every time moved by `by_s`."""

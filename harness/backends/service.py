@@ -187,9 +187,12 @@ class ServiceBackend:
         with self._lock:
             outcome, detail, stamps = self._apply(target)
             cores = self._effective_cores(target)
+            replicas, batch_size = len(self._replicas), self._running()[1].batch_size
         now_s = time.monotonic()
         last = stamps or _Stamps(now_s, now_s)
-        return Applied(target, requested_s, last.acknowledged_s, last.effective_s, cores, outcome, detail)
+        return Applied(
+            target, requested_s, last.acknowledged_s, last.effective_s, cores, outcome, detail, replicas, batch_size
+        )
 
     def _apply(self, target: Allocation) -> tuple[Outcome, str, _Stamps | None]:
         service, current = self._running()
@@ -279,6 +282,7 @@ class ServiceBackend:
         return [self._usage(replica) for replica in tuple(self._replicas.values())]
 
     def _usage(self, replica: Replica) -> Usage:
+        self._runtime.check(replica.name)  # a replica that died ends the run, with its own last words
         counters, now_s = self._runtime.counters(replica.name), time.monotonic()
         before_s, cpu_s = self._readings.get(replica.name, (now_s, counters.cpu_s))
         self._readings[replica.name] = now_s, counters.cpu_s

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from harness.backends.owner import run_environment, this_process
 from harness.errors import BenchError, UsageError
 from harness.load.events import Ended, Event, Failed, Progress, Ready, Started, parse_event
 
@@ -202,4 +203,4 @@ class LoadDriver:
 def _environment(base: Mapping[str, str], run_id: str, parent_pid: int) -> dict[str, str]:
     """Marks the process as ours, so that it can be found, and tells it whom it must not outlive."""
     kept = {name: value for name, value in base.items() if not name.startswith("LOCUST_")}
-    return {**kept, "SPONGE_BENCH_RUN": run_id, "SPONGE_BENCH_PARENT": str(parent_pid)}
+    return {**kept, **run_environment(run_id, this_process()), "SPONGE_BENCH_PARENT": str(parent_pid)}

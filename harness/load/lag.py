@@ -58,6 +58,8 @@ class Replay:
     peak_in_flight: int
     clock_step_s: float
     elapsed_s: float
+    sent: int
+    stopped: bool
 
 
 def lag_of(due_s: Times, sent_s: Times) -> Lag:
@@ -105,6 +107,8 @@ def invalid_reasons(replay: Replay, p99_bound_s: float) -> tuple[str, ...]:
     lag, drift_s = replay.lag, CLOCK_STEP_BOUND_S + CLOCK_SLEW * replay.elapsed_s
     p999_s = p999_bound_s(p99_bound_s)
     checks = (
+        (not replay.stopped, "the replay was stopped before its end"),
+        (replay.sent == replay.planned, f"{replay.planned} planned but {replay.sent} sent"),
         (replay.accounted == replay.planned, f"{replay.planned} planned but {replay.accounted} accounted for"),
         (lag.early == 0, f"{lag.early} requests were sent early; must be 0"),
         (not lag.p99_s > p99_bound_s, f"send lag p99 {_ms(lag.p99_s)}; must be <= {_ms(p99_bound_s)}"),

@@ -3,7 +3,7 @@
 By hand, with Locust's web page (press start there):
 
     locust -f harness/load/locustfile.py --host http://127.0.0.1:8000 --plan plan.parquet --rows requests.arrows \\
-        --model-name resnet18 --image-shape 400,253,3
+        --model-name resnet18 --image-shape 253,400,3
 
 The harness runs the same headless and talks to it in JSON lines (docs/protocol.md, "Load driver"). Loading this file
 imports Locust, which patches the interpreter: no other module may import it.

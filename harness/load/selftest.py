@@ -229,7 +229,7 @@ def _gate_checks(outcome: Outcome, bound_s: float) -> list[Check]:
     early = ended.send_lag_s.early + wire_lag(outcome).early
     gate = Replay(
         ended.planned, ended.served, ended.send_lag_s, ended.client_core, ended.pool, ended.peak_in_flight,
-        ended.clock_step_s, ended.elapsed_s,
+        ended.clock_step_s, ended.elapsed_s, ended.sent, ended.stopped,
     )  # fmt: skip
     reasons = invalid_reasons(gate, bound_s)
     core = f"{ended.served} of {ended.planned} served, {ended.client_core:.0%} of a core"

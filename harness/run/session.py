@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -72,7 +73,7 @@ def run_session(session: Session, backend: Backend, watch: Watch) -> dict[str, A
     manifest = {**session.facts, "start": asdict(session.start), "state": "running", "started_utc": utc_now()}
     write_manifest(session.folder, manifest)
     ended: Ended | None = None
-    failure = "the run was interrupted"
+    failure = "the run was interrupted, or met a fault nobody foresaw"
     try:
         watch(Status(session.system, session.seed, "starting"))
         backend.start(session.service, session.start)
@@ -83,10 +84,12 @@ def run_session(session: Session, backend: Backend, watch: Watch) -> dict[str, A
         failure = str(error)
         raise
     finally:
-        backend.stop()
-        tables = finalise(session.folder)
-        manifest |= _conclusion(session, tables["requests"], ended, failure)
-        write_manifest(session.folder, manifest)
+        try:
+            backend.stop()
+        finally:
+            tables = finalise(session.folder)
+            manifest |= _conclusion(session, tables["requests"], ended, failure)
+            write_manifest(session.folder, manifest)
     return manifest
 
 
@@ -114,7 +117,9 @@ def _replay(session: Session, backend: Backend, watch: Watch) -> tuple[Ended, di
         _control(session, loop, driver, watch)
         host_load = CpuClock.read().load_since(before)
         ended = driver.wait_end(END_GRACE_S)
-    return ended, {**asdict(ready), **asdict(started), **asdict(ended), "host_load": host_load}
+    load = {**asdict(ready), **asdict(started), **asdict(ended), "host_load": host_load}
+    del load["send_lag_s"]  # stands by itself in the manifest
+    return ended, load
 
 
 def _control(session: Session, loop: ControlLoop, driver: LoadDriver, watch: Watch) -> None:
@@ -136,7 +141,7 @@ def _sleep_until(loop: ControlLoop, t_s: float) -> None:
 
 
 def _status(session: Session, now_s: float, progress: Progress | None, last: Tick | None) -> Status:
-    allocation = last.decision.target if last else session.start
+    allocation = last.applied.effective if last else session.start
     return Status(session.system, session.seed, "running", now_s, session.duration_s, progress, allocation)
 
 
@@ -149,7 +154,7 @@ def _conclusion(session: Session, requests: pa.Table, ended: Ended | None, failu
         reasons += invalid_reasons(_replayed(ended, planned, sum(counts.values())), session.lag_bound_s)
     elif not failure:
         reasons.append("the load driver reported no end")
-    lag = asdict(ended.send_lag_s) if ended else {}
+    lag = {name: _finite(value) for name, value in asdict(ended.send_lag_s).items()} if ended else {}
     return {
         "state": "interrupted" if ended is None else "done",
         "ended_utc": utc_now(),
@@ -160,13 +165,20 @@ def _conclusion(session: Session, requests: pa.Table, ended: Ended | None, failu
     }
 
 
+def _finite(value: float) -> float | None:
+    """JSON has no NaN: what could not be measured is null."""
+    return value if math.isfinite(value) else None
+
+
 STATUSES = ("served", "dropped", "failed")
 
 
 def _replayed(ended: Ended, planned: int, accounted: int) -> Replay:
     return Replay(
         planned=planned,
+        sent=ended.sent,
         accounted=accounted,
+        stopped=ended.stopped,
         lag=ended.send_lag_s,
         client_core=ended.client_core,
         pool=ended.pool,

@@ -156,7 +156,7 @@ class RowSinks:
 
     def _decision(self, observation: Observation, decision: Decision, applied: Applied) -> None:
         # Deciding takes no virtual time; how long it took here would differ from run to run.
-        self._rows["decisions"].append(decision_row(observation, decision, applied, 0.0))
+        self._rows["decisions"].append(decision_row(observation, decision, applied, None))
         if len(self._rows["decisions"]) >= ROWS_AT_ONCE:
             self.flush()
 

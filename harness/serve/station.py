@@ -111,15 +111,18 @@ class Station:
     async def _serve(self, batch: StartBatch) -> None:
         images = [self._waiting[r.id].image for r in batch.requests]
         answer = Answer(0.0, batch.started_s, 0.0, batch.batch_id, len(images), batch.replica, batch.cores)
+        failed, outputs = "the gateway met a fault of its own", list[Message | None]()
         try:
-            outputs: Sequence[Message | None] = await self._transport.send(batch.replica, images)
+            outputs = list(await self._transport.send(batch.replica, images))
+            failed = "" if len(outputs) == len(images) else f"{len(outputs)} answers to {len(images)} images"
         except ReplicaError as error:
-            answer = replace(answer, failed=str(error))
-            outputs = [None] * len(images)
-        finished_s = self.now()
-        for request, output in zip(batch.requests, outputs, strict=True):
-            self._resolve(request, replace(answer, queued_s=request.arrived_s, finished_s=finished_s, outputs=output))
-        self.perform(self.engine.finish(finished_s, batch.batch_id, ok=not answer.failed))
+            failed = str(error)
+        finally:  # whatever happened: every request has an answer, and the replica is free again
+            finished_s = self.now()
+            answer = replace(answer, finished_s=finished_s, failed=failed)
+            for request, output in zip(batch.requests, [None] * len(images) if failed else outputs, strict=True):
+                self._resolve(request, replace(answer, queued_s=request.arrived_s, outputs=output))
+            self.perform(self.engine.finish(finished_s, batch.batch_id, ok=not failed))
 
     def _resolve(self, request: Queued, answer: Answer) -> None:
         waiting = self._waiting.pop(request.id)

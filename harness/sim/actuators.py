@@ -188,9 +188,11 @@ class _Change:
         if self._ended:
             return
         self._ended = True
-        off = _off(list(self._place.replicas().values()), self._target.cores)
+        replicas, batch_size = list(self._place.replicas().values()), self._place.batch_size()
+        off = _off(replicas, self._target.cores)
         at_s = now_s if self._cores_s is None else self._cores_s
-        self._done(Applied(self._target, self._requested_s, at_s, at_s, off, outcome, detail), now_s)
+        applied = Applied(self._target, self._requested_s, at_s, at_s, off, outcome, detail, len(replicas), batch_size)
+        self._done(applied, now_s)
 
     def _next(self, now_s: float) -> None:
         if not self._left:

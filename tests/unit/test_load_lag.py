@@ -16,6 +16,8 @@ GOOD = Replay(
     peak_in_flight=20,
     clock_step_s=0.0001,
     elapsed_s=60.0,
+    sent=5000,
+    stopped=False,
 )
 BOUND_S = 0.001
 
@@ -28,6 +30,8 @@ def test_a_replay_that_kept_its_schedule_has_no_reason_against_it() -> None:
     ("change", "text"),
     [
         ({"accounted": 4999}, "5000 planned but 4999 accounted for"),
+        ({"sent": 4998}, "5000 planned but 4998 sent"),
+        ({"stopped": True}, "the replay was stopped before its end"),
         ({"lag": replace(GOOD.lag, early=1)}, "1 requests were sent early; must be 0"),
         ({"lag": replace(GOOD.lag, p99_s=0.0011)}, "send lag p99 1.10 ms; must be <= 1.00 ms"),
         ({"lag": replace(GOOD.lag, p999_s=0.006)}, "send lag p99.9 6.00 ms; must be <= 5.00 ms"),
@@ -41,7 +45,7 @@ def test_each_broken_rule_is_named_with_its_number_and_bound(change: dict, text:
 
 
 def test_p999_of_a_few_requests_is_not_held_against_a_replay() -> None:
-    few = replace(GOOD, planned=120, accounted=120, lag=replace(GOOD.lag, count=120, p999_s=0.008))
+    few = replace(GOOD, planned=120, accounted=120, sent=120, lag=replace(GOOD.lag, count=120, p999_s=0.008))
     assert invalid_reasons(few, BOUND_S) == ()
 
 

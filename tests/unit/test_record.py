@@ -49,7 +49,8 @@ def test_a_decision_is_kept_with_what_was_seen_wanted_and_done():
     assert decision_row(SEEN, Decision(TARGET, "because"), deferred, 0.002) == {
         "tick_s": 10.0, "stage": "main", "target_cores": 2.0, "target_replicas": 1, "target_batch_size": 4,
         "target_variant": "default", "reason": "because", "decide_s": 0.002, "requested_at_s": 10.1,
-        "applied_at_s": 10.2, "effective_s": 10.3, "effective_cores": 2.0, "outcome": "deferred", "detail": "no room",
+        "applied_at_s": 10.2, "effective_s": 10.3, "effective_cores": 2.0, "effective_replicas": 1,
+        "outcome": "deferred", "detail": "no room",
         "arrival_rate_rps": 2.0, "queue_length": 2, "min_budget_s": -0.25,
     }  # fmt: skip
 
