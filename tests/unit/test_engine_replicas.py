@@ -72,6 +72,16 @@ def test_a_busy_replica_drains_until_its_batches_are_answered(engine, arrive):
     assert [r.name for r in line.replicas()] == ["replica-1"]
 
 
+def test_a_replica_that_drains_stays_until_the_last_of_its_batches_is_answered(engine, arrive):
+    line = engine(batches_in_flight=2)
+    arrive(line, 0.0, (0, 99.0), (1, 99.0))
+    line.drain_replica("replica-0")
+    line.finish(1.0, 0)
+    assert [(r.phase, r.batches_in_flight) for r in line.replicas()] == [("draining", 1)]
+    line.finish(1.5, 1)
+    assert line.replicas() == ()
+
+
 def test_a_draining_replica_gets_no_more_work(engine, arrive):
     line = engine(batches_in_flight=2)
     arrive(line, 0.0, (0, 99.0))

@@ -1,6 +1,7 @@
 """The engine's drop rules: what is given up, when, and what is not."""
 
-from harness.types import Counts, Drop, EngineSettings, StartBatch
+from harness.engine import Engine
+from harness.types import Counts, Drop, EngineSettings, Queued, StartBatch
 
 
 def dropped(effects):
@@ -37,6 +38,14 @@ def test_hopeless_keeps_what_the_fastest_service_can_just_save(engine, arrive):
 
 def test_hopeless_names_expiry_where_that_is_the_reason(engine, arrive):
     assert dropped(arrive(engine(drop="hopeless"), 5.0, (0, 4.0))) == [(0, "expired")]
+
+
+def test_hopeless_is_judged_by_the_cores_a_replica_has_now():
+    line = Engine(EngineSettings(drop="hopeless"), lambda b, c: b / c, lambda b, c: b / c)
+    line.set_replica(0.0, "replica-0", 1.0)
+    assert dropped(line.arrive(0.0, Queued(0, 0.0, 0.5))) == [(0, "hopeless")]
+    line.set_replica(0.0, "replica-0", 4.0)
+    assert started(line.arrive(0.0, Queued(1, 0.0, 0.5))) == [1]
 
 
 def test_everything_at_the_head_that_is_past_saving_is_dropped_before_a_batch_starts(engine, arrive):
