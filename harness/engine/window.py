@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from itertools import pairwise
 from typing import Final
 
 from harness.engine.requests import Requests, Samples
@@ -42,6 +43,18 @@ class Arrivals:
         if first > _COMPACT_AT and 2 * first > end:
             del self.ids[:first], self.arrived_s[:first], self.deadlines_s[:first]
             self.first = 0
+
+    def first_younger(self, now_s: float, age_s: float) -> int:
+        """The row of the first that arrived less than `age_s` ago; with 0, of the first yet to come."""
+        arrived_s = self.arrived_s
+        low, high = self.first, len(arrived_s)
+        while low < high:
+            middle = (low + high) // 2
+            if now_s - arrived_s[middle] < age_s:
+                high = middle
+            else:
+                low = middle + 1
+        return low
 
     def since(self, horizon_s: float) -> Requests:
         """Those that arrived at `horizon_s` or later."""
@@ -133,13 +146,10 @@ class Window:
 
     def arrivals_per_s(self, now_s: float) -> tuple[int, ...]:
         """Counts for the whole seconds of the window that end now, oldest first."""
-        counts = [0] * math.floor(self.window_s)
         arrivals = self._arrivals
-        for at in range(arrivals.first, len(arrivals.arrived_s)):
-            age = math.floor(now_s - arrivals.arrived_s[at])
-            if 0 <= age < len(counts):
-                counts[-1 - age] += 1
-        return tuple(counts)
+        seconds = math.floor(self.window_s)
+        borders = [arrivals.first_younger(now_s, age) for age in range(seconds, -1, -1)]
+        return tuple(end - first for first, end in pairwise(borders))
 
     def services(self, now_s: float) -> Samples:
         """Service times of batches answered in the window."""

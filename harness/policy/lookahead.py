@@ -4,15 +4,22 @@ Requests are served earliest deadline first, in batches of at most b, by one rep
 waits. The published rule is the special case "all requests are here now and share one deadline".
 Source: the description in arXiv:2404.00704; docs/decisions.md says what is ours.
 
-A tick of a busy second asks about a hundred options and thousands of requests, so the work is kept as columns that
-are shifted while they are read, and an option is left as soon as it is known not to be the best. Compiles with mypyc.
+A tick of a busy second asks about a hundred options and thousands of requests, so the work is kept as columns, served
+batch by batch with searches in sorted lists, and an option is left as soon as it is known not to be the best. Compiles
+with mypyc.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import numpy as np
+
+EVERYBODY: Final = 1 << 60  # no count stops above this
+NEVER_S: Final = float("inf")
+WINDOWS: Final = 12  # parts of the work between whose borders demand is held against throughput
+SURELY_S: Final = 1e-6  # far more than rounding can do
 
 
 class Expected(NamedTuple):
@@ -22,30 +29,38 @@ class Expected(NamedTuple):
     deadline_s: float
 
 
+class Came:
+    """Requests that came, ascending by time, with their order by deadline. The lists are only read.
+
+    by_deadline: rows in that order, ties in order of arrival; rank: the place of each row in it.
+    """
+
+    __slots__ = ("by_deadline", "deadlines_s", "rank", "times_s")
+
+    def __init__(self, times_s: list[float], deadlines_s: list[float]) -> None:
+        self.times_s = times_s
+        self.deadlines_s = deadlines_s
+        order = np.argsort(np.array(deadlines_s), kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        self.by_deadline: list[int] = order.tolist()
+        self.rank: list[int] = rank.tolist()
+
+
 class Work:
     """Requests to serve: those that wait at `now_s`, and rows [first, end) of what came, moved by `shift_s`.
 
-    waiting_s: deadlines of those that wait, as a heap. came_s ascends; `margin_s` is taken off every deadline of what
-    came. The lists belong to others and are only read.
+    waiting_s: deadlines of those that wait, ascending. `margin_s` is taken off the deadlines of what came.
     """
 
-    __slots__ = ("came_s", "deadlines_s", "end", "first", "margin_s", "now_s", "shift_s", "waiting_s")
+    __slots__ = ("came", "end", "first", "margin_s", "now_s", "shift_s", "waiting_s")
 
     def __init__(
-        self,
-        now_s: float,
-        waiting_s: list[float],
-        came_s: list[float],
-        deadlines_s: list[float],
-        first: int,
-        end: int,
-        shift_s: float,
-        margin_s: float,
+        self, now_s: float, waiting_s: list[float], came: Came, first: int, end: int, shift_s: float, margin_s: float
     ) -> None:
         self.now_s = now_s
         self.waiting_s = waiting_s
-        self.came_s = came_s
-        self.deadlines_s = deadlines_s
+        self.came = came
         self.first = first
         self.end = end
         self.shift_s = shift_s
@@ -57,31 +72,22 @@ class Work:
 
 def work_of(requests: Sequence[Expected]) -> Work:
     """Work given request by request, ascending by release."""
-    releases_s, deadlines_s = [r.release_s for r in requests], [r.deadline_s for r in requests]
-    return Work(0.0, [], releases_s, deadlines_s, 0, len(releases_s), 0.0, 0.0)
+    came = Came([r.release_s for r in requests], [r.deadline_s for r in requests])
+    return Work(0.0, [], came, 0, len(requests), 0.0, 0.0)
 
 
 class Past:
     """What waits now and what came before, from which possible futures are made. margin_s: reserve on deadlines."""
 
-    def __init__(
-        self,
-        now_s: float,
-        queue_deadlines_s: list[float],
-        came_s: list[float],
-        deadlines_s: list[float],
-        margin_s: float,
-    ) -> None:
+    def __init__(self, now_s: float, queue_deadlines_s: list[float], came: Came, margin_s: float) -> None:
         self.now_s = now_s
-        self.came_s = came_s
-        self.deadlines_s = deadlines_s
+        self.came = came
         self.margin_s = margin_s
-        self.waiting_s = [deadline_s - margin_s for deadline_s in queue_deadlines_s]
-        heapq.heapify(self.waiting_s)
+        self.waiting_s = sorted([deadline_s - margin_s for deadline_s in queue_deadlines_s])
 
     def again(self, shift_s: float) -> Work:
         """The queue, and all that came coming again `shift_s` later."""
-        return self._work(self.waiting_s, 0, len(self.came_s), shift_s)
+        return self._work(self.waiting_s, 0, len(self.came.times_s), shift_s)
 
     def interval(self, shift_s: float, length_s: float, *, queue: bool) -> Work:
         """What came in the interval of this length `shift_s` before the next one, moved into it; with the queue."""
@@ -90,11 +96,11 @@ class Past:
         return self._work(self.waiting_s if queue else [], first, end, shift_s)
 
     def _work(self, waiting_s: list[float], first: int, end: int, shift_s: float) -> Work:
-        return Work(self.now_s, waiting_s, self.came_s, self.deadlines_s, first, end, shift_s, self.margin_s)
+        return Work(self.now_s, waiting_s, self.came, first, end, shift_s, self.margin_s)
 
     def _first_beyond(self, shift_s: float, length_s: float) -> int:
         """The first row that, moved, comes later than `length_s` from now."""
-        came_s, now_s = self.came_s, self.now_s
+        came_s, now_s = self.came.times_s, self.now_s
         low, high = 0, len(came_s)
         while low < high:
             middle = (low + high) // 2
@@ -125,66 +131,125 @@ def misses(work: Work | Sequence[Expected], free_s: float, batch: int, table: Se
     free_s: when the replica can start. A request that cannot make it even alone is shed and counts as missed, as in
     the engine. The batch that takes the last known request is charged as full, because more will follow it.
     """
-    return _misses(work if isinstance(work, Work) else work_of(work), free_s, batch, table, most)
+    return _count(work if isinstance(work, Work) else work_of(work), free_s, batch, table, most)[0]
 
 
-def _misses(work: Work, free_s: float, batch: int, table: ServiceTable, most: int) -> int:
-    came_s, deadlines_s, shift_s, margin_s = work.came_s, work.deadlines_s, work.shift_s, work.margin_s
-    at, end = work.first, work.end
+def _count(work: Work, free_s: float, batch: int, table: ServiceTable, most: int) -> tuple[int, bool]:
+    """(misses, whether the batch bound ever kept anybody waiting)."""
+    came_s, deadlines_s, shift_s, margin_s = work.came.times_s, work.came.deadlines_s, work.shift_s, work.margin_s
     mean_s, tail_s = table.mean_s, table.tail_s
     alone_s = tail_s[1]
-    waiting = list(work.waiting_s)
-    is_heap = True
-    missed, now_s = 0, free_s
-    if waiting and work.now_s > now_s:
+    at, end = work.first, work.end
+    missed, now_s, bound = 0, free_s, False
+    line = _Line(work)
+    if line.many and work.now_s > now_s:
         now_s = work.now_s
-    while at < end or waiting:
-        if not waiting:
-            is_heap = False
+    while True:
+        if line.many == 0:
+            if at == end:
+                return missed, bound
             release_s = came_s[at] + shift_s
             if release_s > now_s:
                 now_s = release_s
+        before, earliest_s = at, NEVER_S
         while at < end and came_s[at] + shift_s <= now_s:
             deadline_s = deadlines_s[at] + shift_s - margin_s
+            if deadline_s < earliest_s:
+                earliest_s = deadline_s
             at += 1
-            if is_heap:
-                heapq.heappush(waiting, deadline_s)
-            else:
-                waiting.append(deadline_s)
-        if len(waiting) <= batch:
-            taken, waiting = waiting, []  # all of them: their order does not matter
-        else:
-            if not is_heap:
-                heapq.heapify(waiting)
-                is_heap = True
-            taken = _earliest(waiting, batch, now_s + alone_s)
-        size = 0
-        for deadline_s in taken:
-            if deadline_s >= now_s + alone_s:
-                size += 1
-        missed += len(taken) - size
+        size = at - before
+        if line.many == 0 and size <= batch:
+            # Whoever is here leaves together; when the earliest deadline holds, all do.
+            charged = batch if at == end else size
+            if earliest_s >= now_s + alone_s and earliest_s >= now_s + tail_s[charged]:
+                now_s += mean_s[charged]
+                continue
+        line.join(before, at)
+        missed += line.leave_before(now_s + alone_s, line.many)
+        size = line.many
+        if size > batch:
+            size, bound = batch, True
         if size:
-            charged = batch if at == end and not waiting else size
-            late_s = now_s + tail_s[charged]
-            for deadline_s in taken:
-                if now_s + alone_s <= deadline_s < late_s:
-                    missed += 1
+            charged = batch if at == end and size == line.many else size
+            missed += line.leave(size, now_s + tail_s[charged])
             now_s += mean_s[charged]
         if missed > most:
-            return missed
-    return missed
+            return missed, bound
 
 
-def _earliest(waiting: list[float], batch: int, soonest_s: float) -> list[float]:
-    """The earliest deadlines, as many as are passed over because `soonest_s` is too late, and up to `batch` others."""
-    taken: list[float] = []
-    size = 0
-    while waiting and size < batch:
-        deadline_s = heapq.heappop(waiting)
-        taken.append(deadline_s)
-        if deadline_s >= soonest_s:
-            size += 1
-    return taken
+class _Line:
+    """Those who wait, the earliest deadline first: the queue of the start, and marks on the ranks of who came since.
+
+    Ranks are known beforehand, so nobody has to be sorted or heaped.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self.many = len(work.waiting_s)
+        self._queue_s = work.waiting_s
+        self._next = 0  # in the queue of the start
+        self._queue_end = len(work.waiting_s)
+        self._by_deadline = work.came.by_deadline
+        self._rank = work.came.rank
+        self._deadlines_s = work.came.deadlines_s
+        self._shift_s = work.shift_s
+        self._margin_s = work.margin_s
+        self._here: list[bool] = []  # by rank
+        self._marks = 0
+        self._low = 0  # nobody of a lower rank is here
+        self._queue_first = True  # the one `_head_s` found is of the queue
+
+    def join(self, first: int, end: int) -> None:
+        """Rows [first, end) have come."""
+        if not self._here:
+            self._here = [False] * len(self._rank)
+            self._low = len(self._rank)
+        for row in range(first, end):
+            rank = self._rank[row]
+            self._here[rank] = True
+            if rank < self._low:
+                self._low = rank
+        self._marks += end - first
+        self.many += end - first
+
+    def leave_before(self, limit_s: float, most: int) -> int:
+        """Up to `most` with a deadline before `limit_s` leave; how many."""
+        left = 0
+        while left < most:
+            if self._head_s() >= limit_s:
+                break
+            self._pop()
+            left += 1
+        return left
+
+    def leave(self, size: int, late_s: float) -> int:
+        """The first `size` leave; how many of them have a deadline before `late_s`."""
+        late = self.leave_before(late_s, size)
+        for _ in range(size - late):
+            self._head_s()
+            self._pop()
+        return late
+
+    def _head_s(self) -> float:
+        """The earliest deadline of those here; somebody must be."""
+        if self._marks == 0:
+            return self._queue_s[self._next]
+        here = self._here
+        low = self._low
+        while not here[low]:
+            low += 1
+        self._low = low
+        came_s = self._deadlines_s[self._by_deadline[low]] + self._shift_s - self._margin_s
+        self._queue_first = self._next < self._queue_end and self._queue_s[self._next] <= came_s
+        return self._queue_s[self._next] if self._queue_first else came_s
+
+    def _pop(self) -> None:
+        """Take out whom `_head_s` has just found."""
+        if self._marks == 0 or self._queue_first:
+            self._next += 1
+        else:
+            self._here[self._low] = False
+            self._marks -= 1
+        self.many -= 1
 
 
 class Option:
@@ -233,38 +298,135 @@ def fewest_misses(
     With options ascending by cores, then batch, this is the smallest allocation that meets every deadline that can be
     met: when all can, it is the integer program's answer; when not, the largest allocation that is of any use.
     """
-    works = [future if isinstance(future, Work) else work_of(future) for future in futures]
+    search = _Search([future if isinstance(future, Work) else work_of(future) for future in futures], free_s)
     tried: list[Option] = []
     for option in options:
-        if _worst(option, works, free_s, 0) == 0:
+        if search.worst(option, 0) == 0:
             return Outcome(option, 0)
         tried.append(option)
-    return _least_bad(tried, works, free_s) if tried else None
+    return _least_bad(tried, search) if tried else None
 
 
-def _least_bad(options: list[Option], works: list[Work], free_s: float) -> Outcome:
+def _least_bad(options: list[Option], search: _Search) -> Outcome:
     """The same when no option meets every deadline. The last one, the largest, is asked first: it is hard to beat, so
     most others are soon found to be worse."""
     best = len(options) - 1
-    fewest = _worst(options[best], works, free_s, max([len(work) for work in works]))
+    search.forget()
+    fewest = search.worst(options[best], EVERYBODY)
     for index, option in enumerate(options[:-1]):
         allowed = fewest if index < best else fewest - 1
-        worst = _worst(option, works, free_s, allowed)
+        worst = search.worst(option, allowed)
         if worst <= allowed:
             best, fewest = index, worst
     return Outcome(options[best], fewest)
 
 
-def _worst(option: Option, works: list[Work], free_s: float, most: int) -> int:
-    """The misses in the worst of the futures; counting stops above `most`."""
-    worst = 0
-    for work in works:
-        missed = _misses(work, free_s, option.batch, option.table, most)
-        if missed > worst:
-            worst = missed
-            if worst > most:
+class Demand:
+    """What a piece of work asks for at least, whatever the order of service: n requests that come at s or later and
+    are all due by d take n / throughput, less a last batch. Tells options that cannot do it from those that might."""
+
+    def __init__(self, work: Work, free_s: float) -> None:
+        self._counts: list[int] = []
+        self._spans_s: list[float] = []
+        self._budget_s = NEVER_S
+        began_s = max(free_s, work.now_s) if work.waiting_s else free_s
+        self._began_s: list[float] = []  # per part of the work: when its first request can be started
+        self._latest_s: list[float] = []  # ... and the latest deadline in it
+        self._sizes: list[int] = []
+        if work.waiting_s:
+            self._part(began_s, work.waiting_s[-1], len(work.waiting_s), work.waiting_s[0] - began_s)
+        step = max(1, (work.end - work.first) // WINDOWS)
+        for first in range(work.first, work.end, step):
+            self._look_at(work, first, min(first + step, work.end), began_s)
+        self._pair()
+
+    def _look_at(self, work: Work, first: int, end: int, began_s: float) -> None:
+        came_s, deadlines_s = work.came.times_s, work.came.deadlines_s
+        shift_s, margin_s = work.shift_s, work.margin_s
+        latest_s, budget_s = -NEVER_S, NEVER_S
+        for at in range(first, end):
+            deadline_s = deadlines_s[at] + shift_s - margin_s
+            release_s = max(came_s[at] + shift_s, began_s)
+            if deadline_s > latest_s:
+                latest_s = deadline_s
+            if deadline_s - release_s < budget_s:
+                budget_s = deadline_s - release_s
+        self._part(max(came_s[first] + shift_s, began_s), latest_s, end - first, budget_s)
+
+    def _part(self, began_s: float, latest_s: float, size: int, budget_s: float) -> None:
+        self._began_s.append(began_s)
+        self._latest_s.append(latest_s)
+        self._sizes.append(size)
+        self._budget_s = min(self._budget_s, budget_s)
+
+    def _pair(self) -> None:
+        """All runs of neighbouring parts: how many requests, and how long there is for them."""
+        for first in range(len(self._sizes)):
+            due_s, count = self._latest_s[first], 0
+            for last in range(first, len(self._sizes)):
+                due_s = max(due_s, self._latest_s[last])
+                count += self._sizes[last]
+                self._counts.append(count)
+                self._spans_s.append(due_s - self._began_s[first])
+
+    def exceeds(self, option: Option) -> bool:
+        """Whether somebody will surely miss. False means nothing."""
+        mean_s, tail_s = option.table.mean_s, option.table.tail_s
+        batch = option.batch
+        least_tail_s, per_request_s = tail_s[1], mean_s[1]
+        for size in range(1, batch + 1):
+            each_s = mean_s[size] / size
+            if each_s < per_request_s:
+                per_request_s = each_s
+            if tail_s[size] < least_tail_s:
+                least_tail_s = tail_s[size]
+        if per_request_s <= 0:
+            return False
+        if tail_s[1] > self._budget_s + SURELY_S:
+            return True
+        for index, count in enumerate(self._counts):
+            if (count - batch) * per_request_s > self._spans_s[index] - least_tail_s + SURELY_S:
+                return True
+        return False
+
+
+class _Search:
+    """Asks options about the same futures, one after the other, and does not ask what it knows."""
+
+    def __init__(self, works: list[Work], free_s: float) -> None:
+        self._works = works
+        self._free_s = free_s
+        self._demand = Demand(works[0], free_s)
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the last option."""
+        self._refused: Option | None = None
+
+    def worst(self, option: Option, most: int) -> int:
+        """The misses in the worst of the futures; counting stops above `most`, and any number above it may come."""
+        if self._is_no_better(option) or (most == 0 and self._demand.exceeds(option)):
+            return most + 1
+        worst = 0
+        for index, work in enumerate(self._works):
+            missed, bound = _count(work, self._free_s, option.batch, option.table, most)
+            if missed > worst:
+                worst = missed
+            if missed > most:
+                if index:  # what refused this option will most likely refuse the next
+                    self._works.insert(0, self._works.pop(index))
+                self._refused = None if bound else option
                 break
-    return worst
+        return worst
+
+    def _is_no_better(self, option: Option) -> bool:
+        """Whether a larger batch makes no difference: the last option was refused, its batch bound kept nobody
+        waiting until then, and the last batch, which is charged as full, is not faster."""
+        last = self._refused
+        if last is None or option.table is not last.table or option.batch < last.batch:
+            return False
+        tail_s = option.table.tail_s
+        return tail_s[option.batch] >= tail_s[last.batch]
 
 
 def median_ratio(

@@ -14,7 +14,18 @@ from typing import Any, Literal
 from harness.engine.requests import Requests, Samples
 from harness.errors import bad_value
 from harness.policy.conditions import Conditions
-from harness.policy.lookahead import Expected, Ladder, Option, Outcome, Past, Work, fewest_misses, median_ratio, work_of
+from harness.policy.lookahead import (
+    Came,
+    Expected,
+    Ladder,
+    Option,
+    Outcome,
+    Past,
+    Work,
+    fewest_misses,
+    median_ratio,
+    work_of,
+)
 from harness.seams import Policy
 from harness.settings import from_mapping
 from harness.types import Decision, Observation
@@ -82,7 +93,8 @@ class SpongePolicy:
 
     def _past(self, observation: Observation) -> Past:
         recent, queue = Requests.of(observation.recent), Requests.of(observation.queue)
-        return Past(observation.now_s, queue.deadlines_s, recent.arrived_s, recent.deadlines_s, self._margin_s)
+        came = Came(recent.arrived_s, recent.deadlines_s)
+        return Past(observation.now_s, queue.deadlines_s, came, self._margin_s)
 
     def _again(self, observation: Observation) -> Work:
         """The last interval's requests, coming once more; one request when there were none."""

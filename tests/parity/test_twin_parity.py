@@ -38,7 +38,7 @@ def sponge(latency):
 RESIZES = Scripted((1.0, 4, 1), (2.0, 4, 1), (4.0, 8, 1), (0.5, 1, 1), (1.5, 3, 1))
 REPLICAS = Scripted((1.0, 4, 1), (1.0, 4, 3), (2.0, 2, 3), (0.5, 2, 2), (2.0, 4, 4), (1.0, 1, 1))
 
-CROWDED = Scripted((1.0, 4, 1), (1.0, 4, 3), (4.0, 2, 1), (0.5, 2, 2), (2.0, 4, 4), (1.0, 1, 1))
+CROWDED = Scripted(*[(1.0, 4, 3)] * 6, (4.0, 2, 1), (2.0, 4, 4), (1.0, 1, 1), (0.5, 2, 2))
 
 
 def poisson(rate_rps, count, seed, grid=None):
@@ -145,5 +145,5 @@ def test_in_the_tied_cases_events_do_meet_on_one_instant():
     simulation, arrivals = CASES["ties, idle, edf"]
     rows, ticks = twin_rows(simulation, arrivals)
     ends = {row[2] for row in rows if len(row) > 2}
-    assert len(ends & {due_s for due_s, _ in arrivals}) > 100
+    assert len(ends & {due_s for due_s, _ in arrivals}) > 50
     assert len(ends & {now_s for now_s, *_ in ticks}) > 5
