@@ -42,13 +42,14 @@ def _top() -> None:
 
 
 def _interrupt(_number: int, _frame: object) -> None:
-    """SIGTERM ends a run the way Ctrl-C does: everything is stopped and what was measured is kept."""
+    """SIGTERM, or a closed terminal, ends a run the way Ctrl-C does: everything is stopped and what was measured is kept."""
     raise KeyboardInterrupt
 
 
 def main() -> None:
     """Run a command; every failure is one line on standard error and an exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         app()
     except BenchError as error:

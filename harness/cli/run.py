@@ -20,7 +20,16 @@ from harness.latency import LatencyModel
 from harness.profile import Grid, ProfileRequest, obtain_profile
 from harness.replica.models import model_file
 from harness.results import Summary, summaries
-from harness.run.bench import Prepared, RunRequest, load_traces, new_run_id, prepare, run_benchmark, seeds_of
+from harness.run.bench import (
+    Prepared,
+    RunRequest,
+    check_systems,
+    load_traces,
+    new_run_id,
+    prepare,
+    run_benchmark,
+    seeds_of,
+)
 from harness.run.host import profile_host
 from harness.scenario import Scenario, load_scenario
 from harness.seams import Backend
@@ -67,6 +76,7 @@ def run(
     traces = load_traces(chosen, mirror)
     say_traces(console, traces)
     request = RunRequest(chosen, names, tuple(seeds_of(seeds)), out, mirror, model)
+    check_systems(request)
     session_s = 0.0 if backend == SIMULATED else chosen.plan.duration_s + OVERHEAD_S
     watch = Watcher(console, len(names) * seeds, session_s)
     if backend == SIMULATED:

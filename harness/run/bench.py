@@ -16,6 +16,7 @@ from harness.plan import describe_traces
 from harness.policy.bounded import Bounded
 from harness.policy.conditions import Conditions
 from harness.policy.system import SystemFile
+from harness.published import published_model
 from harness.replica.models import ModelFile, model_file
 from harness.run.host import code_facts, host_facts, package_versions
 from harness.run.plans import PlannedSeed, plan_seed
@@ -28,6 +29,7 @@ from harness.types import Allocation, EngineSettings, Observation, Service
 from systems import SYSTEMS
 
 WINDOW_TICKS = 5.0  # how far back a policy sees
+ANY_PROFILE = "yolov5s-nonnegative"  # to see whether a system can be built, any latency model does
 MakeBackend = Callable[[], Backend]
 
 
@@ -176,13 +178,18 @@ def common_facts(
     }
 
 
+def check_systems(request: RunRequest) -> None:
+    """Build every system once, before anything slow begins. Raises UsageError for one that does not fit the scenario."""
+    conditions = conditions_of(request.scenario, published_model(ANY_PROFILE))
+    for system in request.systems:
+        _, file = build_system(system, conditions)
+        request.scenario.engine.settings(file.engine, f"systems: {system}: engine")
+
+
 def prepare(request: RunRequest, latency: LatencyModel, traces: dict[str, Trace], run_id: str) -> Prepared:
-    """Everything that must be right before the first container starts; builds every system once to find faults."""
+    """What all systems and seeds of a run share, and the folder it goes to."""
     scenario = request.scenario
     model = model_file(request.model or scenario.service.model)
-    conditions = conditions_of(scenario, latency)
-    for system in request.systems:
-        build_system(system, conditions)
     folder = request.out / scenario.name / run_id
     folder.mkdir(parents=True, exist_ok=True)
     return Prepared(request, run_id, folder, model, latency, common_facts(request, model, latency, traces))
