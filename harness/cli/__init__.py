@@ -42,7 +42,7 @@ def _top() -> None:
 
 
 def _interrupt(_number: int, _frame: object) -> None:
-    """SIGTERM, or a closed terminal, ends a run the way Ctrl-C does: everything is stopped and what was measured is kept."""
+    """SIGTERM and a closed terminal end a run as Ctrl-C does: all is stopped, what was measured is kept."""
     raise KeyboardInterrupt
 
 

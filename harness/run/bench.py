@@ -179,7 +179,7 @@ def common_facts(
 
 
 def check_systems(request: RunRequest) -> None:
-    """Build every system once, before anything slow begins. Raises UsageError for one that does not fit the scenario."""
+    """Build every system once, before anything slow begins. Raises UsageError for one that does not fit."""
     conditions = conditions_of(request.scenario, published_model(ANY_PROFILE))
     for system in request.systems:
         _, file = build_system(system, conditions)
