@@ -182,3 +182,16 @@ def test_settings_may_change_while_requests_wait():
 def test_the_stamps_of_a_dropped_request_tell_only_when_it_came():
     (answer,) = answers(station_of(Replicas(), drop="expired"), (0.0, b"a", -0.1))
     assert answer_parameters(answer) == {"queued_monotonic_s": 100.0}
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_replica_that_answers_another_number_of_images_fails_the_whole_batch(count):
+    class Miscounts(Replicas):
+        async def send(self, replica, images):
+            answered = await super().send(replica, images)
+            return answered if len(images) == 1 else (answered * 2)[:count]
+
+    station = station_of(Miscounts(), batch_size=2)
+    got = answers(station, *((0.0, b"a", 9.0),) * 3)
+    assert [a.failed for a in got] == ["", *[f"{count} answers to 2 images"] * 2]
+    assert station.engine.counts().failed == 2
