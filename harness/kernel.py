@@ -24,6 +24,7 @@ KERNEL = (
     "harness.engine.queue",
     "harness.engine.window",
     "harness.policy.lookahead",
+    "harness.policy.work",
     "harness.sim.ledger",
     "harness.sim.machine",
     "harness.sim.service",
