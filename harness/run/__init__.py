@@ -1,1 +1,1 @@
-"""Running a scenario: plan once per seed, then every system on the same plan, one after the other, each on gateway and replicas of its own."""
+"""Running a scenario: a plan once per seed, then every system on that plan, on a gateway and replicas of its own."""
