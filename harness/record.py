@@ -16,6 +16,7 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from harness.backends.owner import parse_owner
 from harness.errors import UsageError
 from harness.tables import DECISIONS, REQUESTS, SCHEMA_VERSION, USAGE, Journal, read_journal, write_parquet
 from harness.types import Applied, Decision, Observation, Usage
@@ -125,9 +126,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def recover(results: Path) -> list[Path]:
     """Finish what a killed harness left: its journals become Parquet, its `running` manifests say `interrupted`.
 
-    Returns the folders that were finished. Call it only when no harness writes there.
+    Returns the folders that were finished. A folder whose harness still runs is left alone.
     """
-    folders = sorted(folder for folder in results.glob("*/*/*/seed-*") if _is_unfinished(folder))
+    unfinished = (folder for folder in results.glob("*/*/*/seed-*") if _is_unfinished(folder))
+    folders = sorted(folder for folder in unfinished if not _is_owned(folder))
     for folder in folders:
         finalise(folder)
         manifest = _manifest_if_any(folder)
@@ -140,6 +142,11 @@ def recover(results: Path) -> list[Path]:
 def _is_unfinished(folder: Path) -> bool:
     """A journal is left, or its Parquet was written but the last manifest was not."""
     return any(folder.glob("*.arrows")) or _manifest_if_any(folder).get("state") == "running"
+
+
+def _is_owned(folder: Path) -> bool:
+    owner = parse_owner(_manifest_if_any(folder).get("owner", ""))
+    return owner is not None and owner.is_alive()
 
 
 def _manifest_if_any(folder: Path) -> dict[str, Any]:

@@ -32,12 +32,11 @@ def clean(
     """
     found = find_all()
     left = [thing for thing in found if everything or thing.is_left]
-    live = [thing for thing in found if not thing.is_left]
     failed = [why for thing in left if (why := removed(thing))]
     cached = list(remove_cache()) if images else []
     for text in cached:
         typer.echo(f"removed {text}")
-    finished = [] if live else recover(out)
+    finished = recover(out)
     for folder in finished:
         typer.echo(f"finished {folder}")
     for text in kept(found, left):

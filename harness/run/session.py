@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from harness.backends.gateway import GatewayControl
+from harness.backends.owner import this_process
 from harness.control import next_tick_s
 from harness.errors import BenchError
 from harness.load.driver import LoadDriver, LoadSettings
@@ -71,6 +72,7 @@ def run_session(session: Session, backend: Backend, watch: Watch) -> dict[str, A
     """Run it and return the manifest. What was measured is on disk even when this raises."""
     session.folder.mkdir(parents=True, exist_ok=True)
     manifest = {**session.facts, "start": asdict(session.start), "state": "running", "started_utc": utc_now()}
+    manifest["owner"] = this_process().text()
     write_manifest(session.folder, manifest)
     ended: Ended | None = None
     failure = "the run was interrupted, or met a fault nobody foresaw"

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pyarrow.parquet as pq
 import pytest
 
+from harness.backends.owner import this_process
 from harness.errors import UsageError
 from harness.record import Recorder, decision_row, finalise, read_manifest, recover, write_manifest
 from harness.tables import DECISIONS, REQUESTS, USAGE, Journal, read_journal, table_of
@@ -225,3 +226,10 @@ def test_a_reading_becomes_a_row_of_usage(tmp_path):
         recorder.usage([READING])
     expected = table_of([{name: getattr(READING, name) for name in USAGE.names}], USAGE)
     assert finalise(tmp_path)["usage"].equals(expected)
+
+
+def test_a_folder_whose_harness_still_runs_is_left_alone(tmp_path):
+    folder = tmp_path / "scenario" / "run" / "system" / "seed-1"
+    folder.mkdir(parents=True)
+    write_manifest(folder, {"state": "running", "owner": this_process().text()})
+    assert recover(tmp_path) == []
