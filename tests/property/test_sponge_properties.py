@@ -14,6 +14,7 @@ from systems.sponge.policy import build
 
 LATENCY = LatencyModel(0.1, 0.01, 0.05, 0.03, quantile_levels=(0.05, 0.5, 0.95), quantile_ratios=(0.8, 1.0, 1.3))
 WHOLE = Conditions(CoreGrid(1.0, 6.0, 1.0), 4, 1.0, 1.0, LATENCY)
+BINARY = Conditions(CoreGrid(0.25, 0.5, 0.25), 4, 1.0, 1.0, LatencyModel(2**-6, 2**-7, 2**-6, 2**-5))
 TENTHS = Conditions(CoreGrid(0.2, 1.6, 0.2), 4, 1.5, 0.5, replace(LATENCY, gamma_s=0.02))
 HEADROOM = 0.9
 TAIL = 1.3
@@ -101,9 +102,9 @@ def test_it_decides_as_its_description_says(conditions):
 @given(st.integers(0, 2**32), st.integers(-900, 10**6))
 @settings(max_examples=40)
 def test_only_differences_of_time_matter(seed, shift_s):
-    """Times are multiples of 1/64 s, so that moving them loses nothing."""
-    observation = random_observation(np.random.default_rng(seed), WHOLE)
-    policy = build(WHOLE, {}, "here")
+    """Times, reserve and service times are multiples of 1/64 s or finer powers of two: moving them loses nothing."""
+    observation = replace(random_observation(np.random.default_rng(seed), BINARY), memory=1.0)
+    policy = build(BINARY, {"headroom": 0.875}, "here")
     assert policy.decide(moved(observation, 0)).target == policy.decide(moved(observation, shift_s)).target
 
 
