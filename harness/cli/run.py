@@ -75,7 +75,7 @@ def run(
     model_file(model or chosen.service.model)
     traces = load_traces(chosen, mirror)
     say_traces(console, traces)
-    request = RunRequest(chosen, names, tuple(seeds_of(seeds)), out, mirror, model)
+    request = RunRequest(chosen, names, seeds_of(seeds), out, mirror, model)
     check_systems(request)
     session_s = 0.0 if backend == SIMULATED else chosen.plan.duration_s + OVERHEAD_S
     watch = Watcher(console, len(names) * seeds, session_s)
@@ -110,7 +110,7 @@ def run_for_real(
         prepared = prepare(request, latency, traces, run_id)
         try:
             with watch:
-                return prepared, run_benchmark(prepared, traces, lambda: place, watch)
+                return prepared, run_benchmark(prepared, traces, place, watch)
         except KeyboardInterrupt as stop:
             raise Interrupted(f"interrupted; what was measured until then is in {prepared.folder}") from stop
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +29,6 @@ from systems import SYSTEMS
 
 WINDOW_TICKS = 5.0  # how far back a policy sees
 ANY_PROFILE = "yolov5s-nonnegative"  # to see whether a system can be built, any latency model does
-MakeBackend = Callable[[], Backend]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +113,14 @@ def build_system(name: str, conditions: Conditions) -> tuple[Policy, SystemFile]
     return Bounded(system.build(conditions, file.settings, place), conditions), file
 
 
-def run_benchmark(prepared: Prepared, traces: dict[str, Trace], make_backend: MakeBackend, watch: Watch) -> list[Any]:
+def run_benchmark(prepared: Prepared, traces: dict[str, Trace], place: Backend, watch: Watch) -> list[Any]:
     """Run every system on every seed's plan; the manifests, in the order of the runs."""
     manifests = []
     for seed in prepared.request.seeds:
         plan = plan_seed(prepared.folder, prepared.request.scenario.plan, traces, seed)
         for system in prepared.request.systems:
             session = session_of(prepared, system, plan)
-            manifests.append(run_session(session, make_backend(), watch))
+            manifests.append(run_session(session, place, watch))
     return manifests
 
 
@@ -195,6 +193,6 @@ def prepare(request: RunRequest, latency: LatencyModel, traces: dict[str, Trace]
     return Prepared(request, run_id, folder, model, latency, common_facts(request, model, latency, traces))
 
 
-def seeds_of(count: int, first: int = 1) -> Sequence[int]:
+def seeds_of(count: int) -> tuple[int, ...]:
     """Seeds 1..n."""
-    return tuple(range(first, first + count))
+    return tuple(range(1, count + 1))
