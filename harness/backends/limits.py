@@ -136,13 +136,12 @@ def writable_root() -> CpuGroup | None:
     probe = cgroup.child_group(root, own_name("probe", this_process()))
     try:
         cgroup.make_group(probe)
-        try:
-            cgroup.write_cores(probe, 1.0)
-        finally:
-            cgroup.remove_group(probe)
-            cgroup.remove_if_empty(root)
+        cgroup.write_cores(probe, 1.0)
     except (OSError, BenchError):
         return None
+    finally:
+        cgroup.remove_group(probe)
+        cgroup.remove_if_empty(root)
     return root
 
 

@@ -118,7 +118,8 @@ class ProcessRuntime:
         return self._limiter.read_cores(name)
 
     def counters(self, name: str) -> Counters:
-        """A replica's counters."""
+        """A replica's counters. Raises BenchError with its last words when it has ended."""
+        self.check(name)
         return self._limiter.counters(name)
 
     def remove(self, name: str) -> None:

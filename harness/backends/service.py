@@ -204,9 +204,18 @@ class ServiceBackend:
             for action in self._actions(current, target):
                 stamps[not isinstance(action, SetBatch | SetThreads)] = self._perform(action)
         except BenchError as error:
-            return "failed", str(error), stamps.get(True)
+            return "failed", self._cause(error), stamps.get(True)
         self._allocation = target
         return "ok", "", stamps.get(True) or stamps.get(False)  # cores before batch: they are what is paid for
+
+    def _cause(self, error: BenchError) -> str:
+        """Why something failed: that a program has ended says more than that it does not answer."""
+        for name in (GATEWAY, *self._replicas):
+            try:
+                self._runtime.check(name)
+            except BenchError as ended:
+                return str(ended)
+        return str(error)
 
     def _actions(self, current: Allocation, target: Allocation) -> Iterator[Action]:
         """What leads to the target, and after it what an earlier, failed decision left undone."""
@@ -283,7 +292,10 @@ class ServiceBackend:
 
     def _usage(self, replica: Replica) -> Usage:
         self._runtime.check(replica.name)  # a replica that died ends the run, with its own last words
-        counters, now_s = self._runtime.counters(replica.name), time.monotonic()
+        try:
+            counters, now_s = self._runtime.counters(replica.name), time.monotonic()
+        except BenchError as error:
+            raise BenchError(self._cause(error)) from error
         before_s, cpu_s = self._readings.get(replica.name, (now_s, counters.cpu_s))
         self._readings[replica.name] = now_s, counters.cpu_s
         used = (counters.cpu_s - cpu_s) / (now_s - before_s) if now_s > before_s else 0.0

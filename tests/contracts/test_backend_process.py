@@ -157,6 +157,17 @@ def test_a_failed_start_leaves_no_process(tmp_path, make_service):
     assert processes_of(service.run_id) == []
 
 
+def test_a_replica_that_dies_is_reported_with_the_next_reading(make_service):
+    service = make_service()
+    with ServiceBackend(ProcessRuntime(DutyCycleLimiter())) as backend:
+        backend.start(service, Allocation(0.5, 1))
+        replica = backend._runtime._children["replica-0"].process
+        replica.kill()
+        replica.wait(WAIT_S)
+        with pytest.raises(BenchError, match="replica-0 ended with exit code -9"):
+            backend.usage()
+
+
 def test_a_taken_port_is_a_usage_error(make_service):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

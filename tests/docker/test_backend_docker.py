@@ -240,6 +240,16 @@ def test_a_model_that_is_not_onnx_is_refused_with_the_replicas_own_words(tmp_pat
     assert things_of(client, service.run_id) == []
 
 
+def test_a_replica_that_dies_is_reported_with_the_next_reading(make_service, client):
+    service = make_service()
+    backend, _ = choose_backend("docker")
+    with backend:
+        backend.start(service, Allocation(0.5, 1))
+        client.containers.get(f"sponge-bench-{service.run_id}-replica-0").kill()
+        with pytest.raises(BenchError, match="replica-0 ended with exit code 137"):
+            backend.usage()
+
+
 def test_a_taken_port_is_a_usage_error(make_service, client):
     service = make_service()
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -228,6 +228,13 @@ def test_a_failure_says_what_went_wrong(started):
     assert "replica-0 is ill" in applied.detail
 
 
+def test_a_program_that_has_ended_is_the_reason_of_a_failure(started):
+    started.gateway.refuses.add("replica-0")
+    started.runtime.dead.add("replica-0")
+    applied, _ = started.decide(Allocation(1.5, 2))
+    assert applied.detail == "replica-0 ended with exit code 3: no memory left"
+
+
 def test_what_a_failed_decision_left_undone_is_done_with_the_next(started):
     started.gateway.refuses.add("replica-0")
     started.decide(Allocation(2.0, 2))
