@@ -12,12 +12,12 @@ CODE := harness systems scripts tests traces
 QUIET_PIP := -m pip install -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test lint list clean
+.PHONY: help bench test lint list clean compile benchmark
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo 'make bench SCENARIO=quickstart BACKEND=docker|process|auto SEEDS=1'
+	@echo 'make bench SCENARIO=quickstart BACKEND=docker|process|simulated|auto SEEDS=1'
 	@echo 'make test PYTEST="-k engine"'
 
 bench: .venv/installed ## replay a scenario against its systems, print and store the results
@@ -28,6 +28,12 @@ list: .venv/installed ## scenarios and systems, one line each
 
 clean: .venv/installed ## remove containers, networks and processes of runs that were killed
 	@$(BIN)/sponge-bench clean
+
+compile: .venv/installed-benchmark ## compile the twin's hot modules (needs a C compiler; everything works without)
+	@$(BIN)/python scripts/compile_kernel.py
+
+benchmark: .venv/installed-benchmark ## speed of the twin, beside the same model in SimPy
+	@$(BIN)/python benchmarks/twin_speed.py
 
 lint: .venv/installed-test ## style and types
 	$(BIN)/ruff check $(CODE)
@@ -47,6 +53,10 @@ test: lint ## style, types and all tests
 	@echo 'installing sponge-bench and its test tools into .venv (about a minute, once)'
 	@$(BIN)/python $(QUIET_PIP) --editable '.[test]'
 	@touch $@ .venv/installed
+
+.venv/installed-benchmark: pyproject.toml | .venv/bin/python
+	@$(BIN)/python $(QUIET_PIP) --editable '.[benchmark]'
+	@touch $@
 
 .venv/bin/python:
 	@if [ -z "$(PYTHON)" ]; then echo 'make: Python 3.11 or newer is needed, and none was found' >&2; exit 1; fi

@@ -169,7 +169,7 @@ class Core:
                 self._shed(now_s, place, acts)
                 if not len(line):
                     break
-            leave_s = self._leave_s(now_s, place.cores)
+            leave_s = now_s if self.close_idle else self._leave_s(now_s, place.cores)
             if leave_s > now_s:
                 acts.append(Wake(leave_s))
                 break
@@ -179,11 +179,12 @@ class Core:
     def _shed(self, now_s: float, place: Place, acts: list[Act]) -> None:
         """Drop from the head of the line whatever the drop rule gives up on."""
         line = self.line
+        soonest_s = now_s + self._soonest_s(place) if self.drops_hopeless else now_s
         while len(line):
             ticket: Ticket = line.head()
             if now_s > ticket.deadline_s:
                 reason = "expired"
-            elif self.drops_hopeless and now_s + self._soonest_s(place) > ticket.deadline_s:
+            elif soonest_s > ticket.deadline_s:
                 reason = "hopeless"
             else:
                 return
@@ -198,7 +199,7 @@ class Core:
 
     def _leave_s(self, now_s: float, cores: float) -> float:
         """When the batch that could be formed now has to leave; `now_s` or earlier means at once."""
-        if self.close_idle or len(self.line) >= self.batch_size:
+        if len(self.line) >= self.batch_size:
             return now_s
         if self.close_timeout:
             return self.line.oldest_arrival_s() + self.timeout_s
@@ -209,7 +210,7 @@ class Core:
         line = self.line
         chosen: list[Ticket] = []
         while len(line) and len(chosen) < self.batch_size:
-            if self.drops:
+            if self.drops and not line.edf:  # behind a head that can make it, later deadlines can, too
                 self._shed(now_s, place, acts)
             if len(line):
                 chosen.append(line.pop())

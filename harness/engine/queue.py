@@ -12,10 +12,13 @@ Entry = tuple[float, int, Any]  # key, place of arrival, request (anything with 
 
 
 class WaitingLine:
-    """A priority queue by deadline (`edf`) or arrival (`fifo`); ties go to the request that arrived first."""
+    """A priority queue by deadline (`edf`) or arrival (`fifo`); ties go to the request that arrived first.
+
+    edf: whether it is by deadline now.
+    """
 
     def __init__(self, order: Order) -> None:
-        self._edf = order == "edf"
+        self.edf = order == "edf"
         self._serial = 0
         self._heap: list[Entry] = []
 
@@ -32,7 +35,7 @@ class WaitingLine:
     def push(self, request: Any) -> None:
         """Take a request in."""
         self._serial += 1
-        key = request.deadline_s if self._edf else 0.0
+        key = request.deadline_s if self.edf else 0.0
         heapq.heappush(self._heap, (key, self._serial, request))
 
     def head(self) -> Any:
@@ -50,8 +53,8 @@ class WaitingLine:
     def reorder(self, order: Order) -> None:
         """Serve in another order from now on; nobody loses their place of arrival."""
         edf = order == "edf"
-        if edf == self._edf:
+        if edf == self.edf:
             return
-        self._edf = edf
+        self.edf = edf
         self._heap = [(r.deadline_s if edf else 0.0, serial, r) for _, serial, r in self._heap]
         heapq.heapify(self._heap)

@@ -81,7 +81,7 @@ def _count(work: Work, free_s: float, batch: int, table: ServiceTable, most: int
                 now_s += mean_s[charged]
                 continue
         line.join(before, at)
-        missed += line.leave_before(now_s + alone_s, line.many)
+        missed += line.leave_before(now_s + alone_s)
         size = line.many
         if size > batch:
             size, bound = batch, True
@@ -112,60 +112,57 @@ class _Line:
         self._here: list[bool] = []  # by rank
         self._marks = 0
         self._low = 0  # nobody of a lower rank is here
-        self._queue_first = True  # the one `_head_s` found is of the queue
 
     def join(self, first: int, end: int) -> None:
         """Rows [first, end) have come."""
         if not self._here:
             self._here = [False] * len(self._rank)
             self._low = len(self._rank)
+        here, ranks, low = self._here, self._rank, self._low
         for row in range(first, end):
-            rank = self._rank[row]
-            self._here[rank] = True
-            if rank < self._low:
-                self._low = rank
+            rank = ranks[row]
+            here[rank] = True
+            if rank < low:
+                low = rank
+        self._low = low
         self._marks += end - first
         self.many += end - first
 
-    def leave_before(self, limit_s: float, most: int) -> int:
-        """Up to `most` with a deadline before `limit_s` leave; how many."""
-        left = 0
-        while left < most:
-            if self._head_s() >= limit_s:
-                break
-            self._pop()
-            left += 1
-        return left
+    def leave_before(self, limit_s: float) -> int:
+        """All with a deadline before `limit_s` leave; how many."""
+        return self._leave(self.many, limit_s, only_before=True)
 
     def leave(self, size: int, late_s: float) -> int:
         """The first `size` leave; how many of them have a deadline before `late_s`."""
-        late = self.leave_before(late_s, size)
-        for _ in range(size - late):
-            self._head_s()
-            self._pop()
-        return late
+        return self._leave(size, late_s, only_before=False)
 
-    def _head_s(self) -> float:
-        """The earliest deadline of those here; somebody must be."""
-        if self._marks == 0:
-            return self._queue_s[self._next]
-        here = self._here
-        low = self._low
-        while not here[low]:
-            low += 1
-        self._low = low
-        came_s = self._deadlines_s[self._by_deadline[low]] + self._shift_s - self._margin_s
-        self._queue_first = self._next < self._queue_end and self._queue_s[self._next] <= came_s
-        return self._queue_s[self._next] if self._queue_first else came_s
-
-    def _pop(self) -> None:
-        """Take out whom `_head_s` has just found."""
-        if self._marks == 0 or self._queue_first:
-            self._next += 1
-        else:
-            self._here[self._low] = False
-            self._marks -= 1
-        self.many -= 1
+    def _leave(self, most: int, limit_s: float, *, only_before: bool) -> int:
+        here, by_deadline, deadlines_s = self._here, self._by_deadline, self._deadlines_s
+        shift_s, margin_s, queue_s, queue_end = self._shift_s, self._margin_s, self._queue_s, self._queue_end
+        low, marks, at = self._low, self._marks, self._next
+        left, before = most, 0
+        while left:
+            from_queue, deadline_s = marks == 0, 0.0
+            if marks:
+                while not here[low]:
+                    low += 1
+                deadline_s = deadlines_s[by_deadline[low]] + shift_s - margin_s
+                from_queue = at < queue_end and queue_s[at] <= deadline_s
+            if from_queue:
+                deadline_s = queue_s[at]
+            if deadline_s < limit_s:
+                before += 1
+            elif only_before:
+                break
+            if from_queue:
+                at += 1
+            else:
+                here[low] = False
+                marks -= 1
+            left -= 1
+        self._low, self._marks, self._next = low, marks, at
+        self.many -= most - left
+        return before
 
 
 class Option:

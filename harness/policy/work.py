@@ -18,7 +18,7 @@ class Expected(NamedTuple):
 class Came:
     """Requests that came, ascending by time, with their order by deadline. The lists are only read.
 
-    by_deadline: rows in that order, ties in order of arrival; rank: the place of each row in it.
+    by_deadline: rows in that order, equals in any; rank: the place of each row in it.
     """
 
     __slots__ = ("by_deadline", "deadlines_s", "rank", "times_s")
@@ -26,7 +26,7 @@ class Came:
     def __init__(self, times_s: list[float], deadlines_s: list[float]) -> None:
         self.times_s = times_s
         self.deadlines_s = deadlines_s
-        order = np.argsort(np.array(deadlines_s), kind="stable")
+        order = np.argsort(np.array(deadlines_s))
         rank = np.empty_like(order)
         rank[order] = np.arange(len(order))
         self.by_deadline: list[int] = order.tolist()

@@ -106,10 +106,12 @@ class Rows:
             self._put(np.array(ledger.shed_ids), {**values, "status": np.full(len(ledger.shed_ids), _DROPPED)})
 
     def _put(self, ids: npt.NDArray[np.int64], values: Mapping[str, npt.NDArray[Any]]) -> None:
-        firsts = np.array([piece.first for piece in self._open])
-        which = np.searchsorted(firsts, ids, side="right") - 1
-        for number in np.unique(which).tolist():
-            mine, piece = which == number, self._open[number]
+        low, high = int(ids.min()), int(ids.max())
+        for piece in self._open:
+            end = piece.first + len(piece.queued_s)
+            if high < piece.first or low >= end:
+                continue
+            mine = slice(None) if piece.first <= low and high < end else (piece.first <= ids) & (ids < end)
             at = ids[mine] - piece.first
             for name, column in values.items():
                 piece.columns[name][at] = column[mine]
@@ -124,28 +126,27 @@ class Rows:
         return np.array([known[name] for name in names])
 
     def _table(self, piece: _Open) -> pa.Table:
-        plan, found, many = piece.plan, piece.columns, len(piece.queued_s)
+        order = np.argsort(piece.plan["id"], kind="stable")
+        plan = {name: column[order] for name, column in piece.plan.items()}
+        found = {name: column[order] for name, column in piece.columns.items()}
         served = found["status"] == _SERVED
-        received_s = found["finished_s"] + _drawn(self._spec.outbound_s, many, self._generator)
+        received_s = found["finished_s"] + _drawn(self._spec.outbound_s, len(order), self._generator)[order]
         self.counts["served"] += int(np.count_nonzero(served))
         self.counts["dropped"] += int(np.count_nonzero(~served))
         self.violations += int(np.count_nonzero(~served | (received_s > plan["deadline_s"])))
-        names = pa.array([*self._names, None])
-        columns: dict[str, Any] = {name: pa.array(plan[name]) for name in ("id", "client", "created_s", "due_s")}
-        columns |= {"deadline_s": plan["deadline_s"], "dispatched_s": plan["due_s"], "sent_s": plan["due_s"]}
-        columns |= {"queued_s": piece.queued_s, "received_s": received_s}
+        columns: dict[str, Any] = {name: plan[name] for name in ("id", "client", "created_s", "due_s", "deadline_s")}
+        columns |= {"dispatched_s": plan["due_s"], "sent_s": plan["due_s"], "queued_s": plan["queued_s"]}
+        columns |= {"received_s": received_s, "error": pa.nulls(len(order), pa.string())}
         for name in ("started_s", "finished_s", "batch_id", "batch_size", "cores"):
             columns[name] = pa.array(found[name], REQUESTS.field(name).type, mask=~served)
         columns |= {
-            "stage": _word(self._named.stage, served),
-            "variant": _word(self._named.variant, served),
-            "replica": names.take(pa.array(np.where(served, found["replica"], len(names) - 1))),
-            "status": pa.array(["dropped", "served"]).take(pa.array(served.astype(np.int64))),
-            "drop_reason": names.take(pa.array(np.where(served, len(names) - 1, found["reason"]))),
-            "error": pa.nulls(many, pa.string()),
+            "stage": _words([self._named.stage], np.where(served, 0, 1)),
+            "variant": _words([self._named.variant], np.where(served, 0, 1)),
+            "replica": _words(self._names, np.where(served, found["replica"], len(self._names))),
+            "status": _words(["served", "dropped"], np.where(served, 0, 1)),
+            "drop_reason": _words(self._names, np.where(served, len(self._names), found["reason"])),
         }
-        table = pa.table({name: columns[name] for name in REQUESTS.names}, schema=REQUESTS)
-        return table.take(pa.array(np.argsort(plan["id"], kind="stable")))
+        return pa.table({name: columns[name] for name in REQUESTS.names}, schema=REQUESTS)
 
 
 def in_order_of_arrival(
@@ -185,5 +186,6 @@ def _opened(first: int, plan: Columns) -> _Open:
     return _Open(first, plan, plan["queued_s"], {name: np.full(many, value) for name, value in kinds.items()}, many)
 
 
-def _word(word: str, where: npt.NDArray[np.bool_]) -> pa.Array:
-    return pa.array([word, None]).take(pa.array((~where).astype(np.int64)))
+def _words(words: list[str], codes: npt.NDArray[np.int64]) -> pa.Array:
+    """Text by code; the code after the last word is null."""
+    return pa.array([*words, None], pa.string()).take(pa.array(codes))
