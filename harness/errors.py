@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMES = 24  # an error is one line to be read, not a catalogue
+
 
 class BenchError(Exception):
     """Something failed in the harness or below it (engine, container, process). Exit code 1."""
@@ -45,8 +47,9 @@ def bad_value(place: str, name: str, value: object, rule: str) -> UsageError:
 
 
 def unknown_name(place: str, kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """An unknown name, with the nearest known one or the list of all when none is near."""
+    """An unknown name, with the nearest known one or the list (its beginning, when it is long) when none is near."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+    more = f", ... ({len(names)} in all)" if len(names) > MOST_NAMES else ""
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names[:MOST_NAMES])}{more}"
     return UsageError(f"{place}: unknown {kind} {name!r}; {hint}")

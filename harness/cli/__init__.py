@@ -1,43 +1,45 @@
-"""The command line `sponge-bench`. Exit codes: 0 ok, 1 harness failure, 2 usage, 3 check failed, 4 run invalid."""
+"""The command line `sponge-bench`. Exit codes: 0 ok, 1 harness failure, 2 usage, 3 check failed, 4 run invalid.
+
+A new command is one line in harness/cli/commands.py.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
-from harness.cli.clean import clean
-from harness.cli.listing import show_list
-from harness.cli.plan import plan
-from harness.cli.profile import profile
-from harness.cli.run import run
-from harness.cli.selftest import selftest
-from harness.cli.solve import solve
-from harness.cli.traces import app as traces
-from harness.errors import BenchError
+from harness.cli.commands import OnCall
+from harness.errors import BenchError, UsageError
 
 app = typer.Typer(
     name="sponge-bench",
+    cls=OnCall,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Trace-replay benchmarking of inference serving under dynamic service-level objectives.",
 )
-app.command()(run)
-app.command(name="list")(show_list)
-app.command()(plan)
-app.command()(solve)
-app.command()(profile)
-app.command()(selftest)
-app.command()(clean)
-app.add_typer(traces, name="traces")
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sponge-bench {version('sponge-bench')}")
+        raise typer.Exit
 
 
 @app.callback()
-def _top() -> None:
+def _top(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Commands print their units and defaults with --help."""
 
 
@@ -61,6 +63,9 @@ def main() -> None:
     except Exception as error:  # the one place: whatever we did not foresee still ends in one line
         if os.environ.get("SPONGE_BENCH_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.filename is not None:
+            print(f"sponge-bench: {error.filename}: {error.strerror}", file=sys.stderr)
+            sys.exit(UsageError.exit_code)
         print(f"sponge-bench: internal error: {type(error).__name__}: {error}", file=sys.stderr)
         print("This is a bug in sponge-bench; SPONGE_BENCH_DEBUG=1 shows where.", file=sys.stderr)
         sys.exit(BenchError.exit_code)

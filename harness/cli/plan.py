@@ -20,7 +20,7 @@ SHARES = (("min", 0.0), ("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)
 
 def plan(
     scenario: Annotated[str, typer.Argument(help="Scenario name, or the path of a scenario TOML file.")],
-    seed: Annotated[int, typer.Option(help="Seed of arrivals and clients.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of arrivals and clients.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="Folder that gets plans/seed-<k>/plan.parquet.  [default: write nothing]")
     ] = None,

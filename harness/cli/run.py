@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,12 +11,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from harness.backends.choose import choose_backend
+from harness.backends.choose import BACKENDS, choose_backend
 from harness.backends.service import ServiceBackend
 from harness.cli.display import CAPTION, Watcher, results_table
 from harness.cli.disturbance import disturbance
 from harness.cli.simulated import SIMULATED, run_in_twin
-from harness.errors import Interrupted, RunInvalid, UsageError, unknown_name
+from harness.errors import Interrupted, RunInvalid, UsageError, bad_value, unknown_name
 from harness.latency import LatencyModel
 from harness.profile import Grid, ProfileRequest, obtain_profile
 from harness.replica.models import model_file
@@ -70,6 +71,8 @@ def run(
       sponge-bench run quickstart --backend docker --systems sponge,static-max --seeds 3
     """
     console = Console()
+    if backend not in (*BACKENDS, SIMULATED):
+        raise unknown_name("--backend", "backend", backend, (*BACKENDS, SIMULATED))
     chosen = load_scenario(scenario, SYSTEMS)
     names = chosen_systems(systems, chosen)
     model_file(model or chosen.service.model)
@@ -82,6 +85,7 @@ def run(
     if backend == SIMULATED:
         prepared, manifests = run_in_twin(request, traces, profile_host(), watch, lambda text: say(console, text))
     else:
+        refuse_too_many_cores(chosen, os.cpu_count() or 1)
         place, why = choose_backend(
             backend, base_image=base_image, gateway_port=port, say=lambda text: say(console, text)
         )
@@ -106,13 +110,23 @@ def run_for_real(
     """Profile if need be, then run everything, one after the other."""
     run_id = new_run_id()
     with place:
-        latency = latency_for(console, request, place, run_id)
+        try:
+            latency = latency_for(console, request, place, run_id)
+        except KeyboardInterrupt as stop:
+            raise Interrupted("interrupted while the model was profiled; nothing was measured yet") from stop
         prepared = prepare(request, latency, traces, run_id)
         try:
             with watch:
                 return prepared, run_benchmark(prepared, traces, place, watch)
         except KeyboardInterrupt as stop:
             raise Interrupted(f"interrupted; what was measured until then is in {prepared.folder}") from stop
+
+
+def refuse_too_many_cores(scenario: Scenario, host_cores: int) -> None:
+    """Raise UsageError when a replica may want more cores than this machine has."""
+    if scenario.cores.max_cores > host_cores:
+        rule = f"this machine has {host_cores}; use --backend simulated, or lower it"
+        raise bad_value(f"scenario {scenario.name}: cores", "max_cores", scenario.cores.max_cores, rule)
 
 
 def chosen_systems(text: str, scenario: Scenario) -> tuple[str, ...]:

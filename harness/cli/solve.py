@@ -9,13 +9,14 @@ from typing import Annotated
 
 import typer
 
-from harness.errors import UsageError, bad_value
+from harness.errors import bad_value
 from harness.latency import LatencyModel
 from harness.policy.conditions import CoreGrid
 from harness.policy.published import Choice, PublishedProblem, solve_by_enumeration, solve_by_integer_program
 from harness.published import published_model
 
 PLACE = "solve"
+MOST_BATCH = 1024
 
 
 class Rule(StrEnum):
@@ -97,5 +98,5 @@ def _check(numbers: dict[str, float], max_batch: int) -> None:
         raise bad_value(PLACE, "slo_ms", numbers["slo_ms"], "must be > 0")
     if not 0 < numbers["headroom"] <= 1:
         raise bad_value(PLACE, "headroom", numbers["headroom"], "must be in (0, 1]")
-    if max_batch < 1:
-        raise UsageError(f"{PLACE}: max_batch = {max_batch}; must be >= 1")
+    if not 1 <= max_batch <= MOST_BATCH:
+        raise bad_value(PLACE, "max_batch", max_batch, f"must be within 1..{MOST_BATCH}")

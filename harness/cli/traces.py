@@ -39,6 +39,7 @@ from harness.traces.statistics import statistics_of
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     help="Real workloads and networks: list them, look at one, fetch, check and import.",
     rich_markup_mode=None,
 )

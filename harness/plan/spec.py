@@ -11,6 +11,7 @@ ARRIVALS = ("constant", "uniform", "poisson", "burst-per-second", "trace")
 SPREADS = ("poisson", "even")
 RULES = ("integrate", "sponge-exact")
 SHARING = ("none", "client", "all")
+MOST_RATE_RPS = 1e6  # a second of it still fits into memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class ArrivalsSpec:
             raise bad_value(place, "trace", self.trace, "must name an arrival trace when kind is 'trace'")
         if self.kind != "trace":
             _positive(place, "rate_rps", self.rate_rps)
+            if self.rate_rps > MOST_RATE_RPS:
+                raise bad_value(place, "rate_rps", self.rate_rps, f"must be <= {MOST_RATE_RPS:,.0f}")
         if self.kind == "burst-per-second" and self.rate_rps < 1.0:
             raise bad_value(place, "rate_rps", self.rate_rps, "must be >= 1 for 'burst-per-second'")
 

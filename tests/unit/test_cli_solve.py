@@ -69,7 +69,7 @@ BAD = [
     (["--slo-ms", "0"], "slo_ms = 0.0; must be > 0"),
     (["--headroom", "1.1"], "headroom = 1.1; must be in (0, 1]"),
     (["--headroom", "0"], "headroom = 0.0; must be in (0, 1]"),
-    (["--max-batch", "0"], "max_batch = 0; must be >= 1"),
+    (["--max-batch", "0"], "max_batch = 0; must be within 1..1024"),
     (["--min-cores", "0"], "min_cores = 0.0; must be > 0"),
     (["--max-cores", "0.5"], "max_cores = 0.5; must be >= min_cores = 1.0"),
     (["--max-cores", "inf"], "max_cores = inf; must be > 0 and finite"),
