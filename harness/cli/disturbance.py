@@ -1,13 +1,35 @@
-"""What to say of a profile that was measured on a busy machine."""
+"""What to say of a profile that should not be trusted: measured on a busy machine, or badly fitted."""
 
 from __future__ import annotations
 
 from harness.profile import Profile
 
 
+LEAST_R2 = 0.95  # on an idle machine the built-in models reach 0.98 and more
+
+
+def doubts(profile: Profile) -> list[str]:
+    """Every reason not to trust this profile, one line each; empty when there is none."""
+    found = [disturbance(profile)] if profile.disturbed else []
+    return found + ([bad_fit(profile)] if profile.quality.r2 < LEAST_R2 else [])
+
+
+def bad_fit(profile: Profile) -> str:
+    """What to say when the latency model does not follow the measurements."""
+    return (
+        f"note: the latency model explains little of what was measured (R2 {profile.quality.r2:.3f}, below {LEAST_R2}): "
+        f"policies and the twin will misjudge service times. {again(profile)}"
+    )
+
+
+def again(profile: Profile) -> str:
+    """How to replace it."""
+    return f"Measure again when the machine is idle: sponge-bench profile --model {profile.name}"
+
+
 def disturbance(profile: Profile) -> str:
     """What to say when something else kept the machine busy meanwhile."""
     return (
         f"note: while this was measured, {profile.other_cores:.1f} cores of this machine did other work; the profile "
-        "is too slow where it needs all cores. Measure again when the machine is idle"
+        f"is too slow where it needs all cores. {again(profile)}"
     )

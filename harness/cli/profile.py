@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from harness.backends.choose import choose_backend
-from harness.cli.disturbance import disturbance
+from harness.cli.disturbance import doubts
 from harness.errors import bad_value
 from harness.latency import LatencyModel
 from harness.profile import Grid, Profile, ProfileRequest, obtain_profile
@@ -85,8 +85,8 @@ def profile(
         )
     console.print(profile_table(found))
     console.print(verdict(found), markup=False, soft_wrap=True)
-    if found.disturbed:
-        console.print(disturbance(found), markup=False, soft_wrap=True)
+    for doubt in doubts(found):
+        console.print(doubt, markup=False, soft_wrap=True)
     console.print(f"wrote {profile_path(found.name, found.identity)}", markup=False, soft_wrap=True)
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from harness.backends.choose import BACKENDS, choose_backend
 from harness.backends.service import ServiceBackend
 from harness.cli.display import CAPTION, Watcher, results_table
-from harness.cli.disturbance import disturbance
+from harness.cli.disturbance import doubts
 from harness.cli.simulated import SIMULATED, run_in_twin
 from harness.errors import Interrupted, RunInvalid, UsageError, bad_value, unknown_name
 from harness.latency import LatencyModel
@@ -154,8 +154,8 @@ def latency_for(console: Console, request: RunRequest, place: Backend, run_id: s
         profile, measured = obtain_profile(wanted, place)
     when = "measured now" if measured else f"cached, of {profile.measured_utc}"
     say(console, f"profile of {profile.name}: {when}, R2 {profile.quality.r2:.4f}")
-    if profile.disturbed:
-        say(console, disturbance(profile))
+    for doubt in doubts(profile):
+        say(console, doubt)
     return profile.latency
 
 

@@ -86,7 +86,7 @@ class SpongePolicy:
         options = self._options(correction, least_cores)
         if self._settings.plans_for == "last-interval":
             return fewest_misses(options, [self._again(observation)], observation.now_s)
-        return fewest_misses(options, self._futures(observation), self._free_s(observation))
+        return fewest_misses(options, self._futures(observation), self._free_s(observation, correction))
 
     def _options(self, correction: float, least_cores: float) -> Iterator[Option]:
         return self._ladder.options(correction, self._tail_ratio, least_cores)
@@ -118,12 +118,12 @@ class SpongePolicy:
         now_s = observation.now_s
         return work_of([Expected(now_s, now_s + self._conditions.slo_s - self._margin_s)])
 
-    def _free_s(self, observation: Observation) -> float:
-        """When the replica is done with what it holds."""
+    def _free_s(self, observation: Observation, correction: float) -> float:
+        """When the replica is done with what it holds, as far as the corrected profile tells."""
         known = {replica.name: replica.cores for replica in observation.replicas}
         running = [(f, known.get(f.replica, observation.allocation.cores)) for f in observation.in_flight]
         predict_s = self._conditions.latency.predict_s
-        ends = [flight.started_s + predict_s(flight.size, cores) for flight, cores in running if cores > 0]
+        ends = [flight.started_s + correction * predict_s(flight.size, cores) for flight, cores in running if cores > 0]
         return max([observation.now_s, *ends])
 
     def _correction(self, observation: Observation) -> float:

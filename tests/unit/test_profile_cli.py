@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from harness.cli.profile import disturbance, profile, profile_table, verdict
+from harness.cli.disturbance import doubts
+from harness.cli.profile import profile, profile_table, verdict
 from harness.errors import UsageError
 from harness.profile import Grid, Profile, Sample
 from harness.profile.values import fit_samples
@@ -46,7 +47,14 @@ def test_the_verdict_names_terms_and_quality():
 def test_a_disturbed_profile_says_so():
     busy = replace(MEASURED, other_cores=1.25)
     assert (MEASURED.disturbed, busy.disturbed) == (False, True)
-    assert "1.2 cores of this machine did other work" in disturbance(busy)
+    assert "1.2 cores of this machine did other work" in doubts(busy)[0]
+
+
+def test_a_badly_fitted_profile_says_so_and_how_to_measure_again():
+    scattered = replace(MEASURED, quality=replace(MEASURED.quality, r2=0.6))
+    assert doubts(MEASURED) == []
+    assert "R2 0.600, below 0.95" in doubts(scattered)[0]
+    assert doubts(scattered)[0].endswith("sponge-bench profile --model m")
 
 
 @pytest.mark.parametrize(
