@@ -16,14 +16,21 @@ Cell = tuple[int, float]  # batch size, cores
 
 class ServiceTimes:
     """Draws service times. ratios: measured / fitted per (batch, cores), each list in any order; empty means that
-    every batch takes exactly the fitted time. The same generator gives the same draws."""
+    every batch takes exactly the fitted time. The same generator gives the same draws. factors: multiplied onto what
+    was drawn, one per batch in the order they start, from the first again after the last; empty means none."""
 
     def __init__(
-        self, latency: LatencyModel, ratios: Mapping[Cell, Sequence[float]], generator: np.random.Generator
+        self,
+        latency: LatencyModel,
+        ratios: Mapping[Cell, Sequence[float]],
+        generator: np.random.Generator,
+        factors: Sequence[float] = (),
     ) -> None:
         self._latency = latency
         self._ratios = {cell: list(values) for cell, values in ratios.items()}
         self._generator = generator
+        self._factors = list(factors)
+        self._started = 0
         self._known: dict[Cell, list[float]] = {}
         self._uniform: list[float] = []
         self._next = 0
@@ -38,6 +45,16 @@ class ServiceTimes:
         if times_s is None:
             times_s = self._times_s(batch, cores)
             self._known[(batch, cores)] = times_s
+        if self._factors:
+            return self._one_of(times_s) * self._next_factor()
+        return self._one_of(times_s)
+
+    def _next_factor(self) -> float:
+        factor = self._factors[self._started]
+        self._started = (self._started + 1) % len(self._factors)
+        return factor
+
+    def _one_of(self, times_s: list[float]) -> float:
         if len(times_s) == 1:
             return times_s[0]
         if self._next == len(self._uniform):

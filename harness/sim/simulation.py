@@ -27,7 +27,8 @@ class Simulation:
     """All that decides a simulated run, next to its plan.
 
     gateway: the gateway's configuration, as a real one would get it. ratios: measured / fitted service time per
-    (batch, cores); empty for exactly the fitted times.
+    (batch, cores); empty for exactly the fitted times. factors: multiplied onto the service times, one per batch in the
+    order they start; empty means none.
     """
 
     gateway: Mapping[str, Any]
@@ -37,6 +38,7 @@ class Simulation:
     spec: TwinSpec
     seed: int
     ratios: Mapping[Cell, Sequence[float]] = field(default_factory=dict)
+    factors: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def simulate(simulation: Simulation, pieces: Iterable[Columns], write: Write, si
     rows = Rows(ledger, simulation.spec, named, np.random.default_rng(way_draws), write)
     ratios = simulation.ratios if simulation.spec.service == "sampled" else {}
     latency = LatencyModel.from_dict(simulation.gateway["latency"])
-    service = ServiceTimes(latency, ratios, np.random.default_rng(service_draws))
+    service = ServiceTimes(latency, ratios, np.random.default_rng(service_draws), simulation.factors)
     twin = Twin(engine.core, service, ledger, rows.feed(pieces))
     place = TwinPlace(twin, engine)
     place.set_batch_size(0.0, simulation.start.batch_size)
