@@ -30,6 +30,7 @@ ENTRIES = (
     Entry("plan", "harness.cli.plan", "plan", "Show what is in a scenario's plan."),
     Entry("solve", "harness.cli.solve", "solve", "Solve one instance of the integer program."),
     Entry("profile", "harness.cli.profile", "profile", "Measure the latency of a model over batch sizes and cores."),
+    Entry("results", "harness.cli.results", "results", "List the runs and sweeps that were kept."),
     Entry("selftest", "harness.cli.selftest", "selftest", "Prove that the load generator keeps its schedule here."),
     Entry("clean", "harness.cli.clean", "clean", "Remove what killed runs left behind."),
     Entry("traces", "harness.cli.traces", "app", "Real workloads and networks: list, show, fetch, check, draw."),

@@ -18,6 +18,7 @@ LAYERS: dict[str, int] = {
     "sim": 3, "serve": 3, "replica": 3, "load": 3, "backends": 3,
     "record": 4, "scenario": 4, "run": 4, "profile": 4,
     "results": 5, "stats": 5, "figures": 5, "report": 5,
+    "index": 5, "nightly": 5, "steps": 5,
     "cli": 6,
 }  # fmt: skip
 EFFECTS = {

@@ -1,0 +1,141 @@
+"""One entry per run or sweep, read from the manifests in its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+Kind = Literal["run", "sweep"]
+SESSION_MANIFESTS = "*/seed-*/manifest.json"
+SWEEP_MANIFEST = "sweep.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run (several systems and seeds under one run id) or one sweep.
+
+    folder: results/<scenario>/<name>. started_utc: of its first session, ISO 8601, empty when it is not known.
+    commit: the git commit of the code, empty when not known or when sessions differ. dirty: the checkout differed
+    from its commit. planned: requests over all sessions. problems: why it is not valid, one line each.
+    """
+
+    kind: Kind
+    scenario: str
+    name: str
+    folder: Path
+    started_utc: str
+    backend: str
+    systems: tuple[str, ...]
+    seeds: tuple[int, ...]
+    planned: int
+    commit: str
+    dirty: bool
+    problems: tuple[str, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Every session ended and may be used."""
+        return not self.problems
+
+
+def entry_folders(results: Path) -> list[Path]:
+    """Folders results/<scenario>/<name> that hold a run or a sweep, by path."""
+    sessions = {path.parents[2] for path in results.glob(f"*/*/{SESSION_MANIFESTS}")}
+    sweeps = {path.parent for path in results.glob(f"*/*/{SWEEP_MANIFEST}")}
+    return sorted(sessions | sweeps)
+
+
+def manifests_of(folder: Path) -> list[Path]:
+    """The files an entry is read from."""
+    return [*sorted(folder.glob(SESSION_MANIFESTS)), *sorted(folder.glob(SWEEP_MANIFEST))]
+
+
+def scan(results: Path) -> list[Entry]:
+    """All entries under a folder of results, read anew, oldest first."""
+    return in_time([read_entry(folder) for folder in entry_folders(results)])
+
+
+def in_time(entries: Iterable[Entry]) -> list[Entry]:
+    """Oldest first; one whose time is not known comes first of all."""
+    return sorted(entries, key=lambda entry: (entry.started_utc, str(entry.folder)))
+
+
+def read_entry(folder: Path) -> Entry:
+    """The entry of one folder. A manifest that cannot be read is one of its problems, never an error."""
+    if (folder / SWEEP_MANIFEST).exists():
+        return _sweep(folder)
+    paths = sorted(folder.glob(SESSION_MANIFESTS))
+    read = [(path, read_json(path)) for path in paths]
+    problems = tuple(line for path, manifest in read if (line := _problem(path, manifest)))
+    manifests = [manifest for _, manifest in read if manifest is not None]
+    return Entry(
+        kind="run",
+        scenario=folder.parent.name,
+        name=folder.name,
+        folder=folder,
+        started_utc=min((str(m["started_utc"]) for m in manifests if m.get("started_utc")), default=""),
+        backend=_only(_backend(m) for m in manifests),
+        systems=tuple(dict.fromkeys(path.parents[1].name for path in paths)),
+        seeds=tuple(sorted({int(path.parent.name.removeprefix("seed-")) for path in paths})),
+        planned=sum(int(m.get("plan", {}).get("planned", 0)) for m in manifests),
+        commit=_only(str(m.get("git_commit") or "") for m in manifests),
+        dirty=any(m.get("git_dirty") for m in manifests),
+        problems=problems,
+    )
+
+
+def _sweep(folder: Path) -> Entry:
+    """A sweep is whole when its table is there: the table is written when all points are done."""
+    found = read_json(folder / SWEEP_MANIFEST)
+    facts = found or {}
+    problems = [] if found is not None else [f"{SWEEP_MANIFEST}: not a JSON object"]
+    if not (folder / "sweep.parquet").exists():
+        problems.append("sweep.parquet: not there; the sweep did not end")
+    if facts.get("valid") is False:
+        problems += [str(reason) for reason in facts.get("invalid_reasons", ["invalid"])]
+    return Entry(
+        kind="sweep",
+        scenario=folder.parent.name,
+        name=folder.name,
+        folder=folder,
+        started_utc=str(facts.get("started_utc", "")),
+        backend=str(facts.get("backend", "simulated")),
+        systems=tuple(map(str, facts.get("systems", ()))),
+        seeds=tuple(map(int, facts.get("seeds", ()))),
+        planned=int(facts.get("planned", 0)),
+        commit=str(facts.get("git_commit") or ""),
+        dirty=bool(facts.get("git_dirty")),
+        problems=tuple(problems),
+    )
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a file, or None when it is not JSON, not an object or not there."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _problem(path: Path, manifest: Mapping[str, Any] | None) -> str:
+    place = f"{path.parents[1].name}/{path.parent.name}"
+    if manifest is None:
+        return f"{place}: manifest.json is not a JSON object"
+    if manifest.get("valid") is True and manifest.get("state") == "done":
+        return ""
+    reasons = manifest.get("invalid_reasons") or [f"state {manifest.get('state', 'unknown')}"]
+    return f"{place}: {'; '.join(map(str, reasons))}"
+
+
+def _backend(manifest: Mapping[str, Any]) -> str:
+    return str((manifest.get("backend") or {}).get("backend", ""))
+
+
+def _only(values: Iterable[str]) -> str:
+    """The value all have; empty when there are several."""
+    distinct = set(values)
+    return distinct.pop() if len(distinct) == 1 else ""
