@@ -43,6 +43,7 @@ EFFECTIVE_TIMEOUT_S = 1.0
 POLL_S = 0.02
 CLOCK_TOLERANCE_S = 0.010
 GATEWAY = "gateway"
+IMPATIENCE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Runtime(Protocol):
@@ -360,15 +361,16 @@ def check_clocks(clock_s: Callable[[], float]) -> None:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Puts off an impatient second Ctrl-C: interrupted cleaning up would leave things behind."""
+    """Puts off an impatient second Ctrl-C or kill: interrupted cleaning up would leave things behind."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in IMPATIENCE}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _near(cores: float, wanted: float) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from harness.profile import Profile
 
-
 LEAST_R2 = 0.95  # on an idle machine the built-in models reach 0.98 and more
 
 
@@ -17,8 +16,8 @@ def doubts(profile: Profile) -> list[str]:
 def bad_fit(profile: Profile) -> str:
     """What to say when the latency model does not follow the measurements."""
     return (
-        f"note: the latency model explains little of what was measured (R2 {profile.quality.r2:.3f}, below {LEAST_R2}): "
-        f"policies and the twin will misjudge service times. {again(profile)}"
+        f"note: the latency model explains little of what was measured (R2 {profile.quality.r2:.3f}, "
+        f"below {LEAST_R2}): policies and the twin will misjudge service times. {again(profile)}"
     )
 
 

@@ -77,7 +77,8 @@ def by_description(observation: Observation, conditions: Conditions) -> tuple[fl
     """The first allocation, by cores and then batch, with the fewest misses in its worst future."""
     predict_s, correction = conditions.latency.predict_s, observation.memory
     cores_now = observation.allocation.cores
-    free_s = max([observation.now_s, *(f.started_s + predict_s(f.size, cores_now) for f in observation.in_flight)])
+    ends_s = [f.started_s + correction * predict_s(f.size, cores_now) for f in observation.in_flight]
+    free_s = max([observation.now_s, *ends_s])
     futures = futures_of(observation, conditions)
     counted = {}
     for cores in conditions.cores.values():

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import signal
 import threading
 import time
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from harness.backends.cgroup import Counters
-from harness.backends.service import ServiceBackend, check_clocks, infeasible
+from harness.backends.service import ServiceBackend, check_clocks, infeasible, undisturbed
 from harness.errors import BenchError, UsageError
 from harness.types import Allocation, Decision, Service
 
@@ -369,3 +370,11 @@ def test_one_clock_passes():
 def test_two_clocks_are_refused():
     with pytest.raises(BenchError, match="clock differs by"):
         check_clocks(lambda: time.monotonic() - 5.0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_cleaning_up_is_not_interrupted_by_a_second_signal(number):
+    before = signal.getsignal(number)
+    with undisturbed():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is before
