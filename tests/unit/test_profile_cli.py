@@ -52,7 +52,7 @@ def test_a_disturbed_profile_says_so():
 
 def test_a_badly_fitted_profile_says_so_and_how_to_measure_again():
     times = (0.3, 0.1, 0.1, 0.5, 0.2, 0.9, 0.1)
-    samples = tuple(Sample(b, 1.0, 1, t, 0.01, 0.09) for b, t in enumerate(times, 1))
+    samples = tuple(Sample(b, c, 1, t, 0.01, 0.09) for c in (0.5, 1.0) for b, t in enumerate(times, 1))
     scattered = replace(MEASURED, latency=fit_samples(samples, "m"))
     assert doubts(MEASURED) == []
     assert "below 0.95)" in doubts(scattered)[0]
