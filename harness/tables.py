@@ -6,7 +6,7 @@ writer was killed in the middle of the next batch; Parquet, whose footer comes l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from harness.errors import UsageError
 
 SCHEMA_VERSION = 1
+PIECE_ROWS = 250_000
 
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
@@ -146,27 +147,77 @@ class ParquetStream:
             self._partial.unlink()
 
 
-def read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
+def read_parquet(path: Path, schema: pa.Schema, columns: Sequence[str] = ()) -> pa.Table:
     """Read a table and check that it has the columns and types of `schema`. Raises UsageError otherwise.
 
-    A file of another schema version is refused; one without a version is judged by its columns.
+    columns: those wanted, all when empty; every column of the schema must be there all the same. A file of an older
+    schema version is brought up to date (`MIGRATIONS`); one of a version this program does not know is refused.
+    """
+    return next(parquet_pieces(path, schema, columns, rows=None))
+
+
+def parquet_pieces(
+    path: Path, schema: pa.Schema, columns: Sequence[str] = (), rows: int | None = PIECE_ROWS
+) -> Iterator[pa.Table]:
+    """The same in pieces of at most `rows` rows (None: one piece), for files that should not be in memory at once.
+
+    At least one piece comes, of no rows if the file has none.
     """
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            version = _version(path, file.schema_arrow)
+            _check_columns(path, MIGRATIONS[version](file.schema_arrow.empty_table(), schema), schema)
+            wanted = list(columns) if columns and version == SCHEMA_VERSION else None
+            for piece in _pieces(file, wanted, rows):
+                table = MIGRATIONS[version](piece, schema)
+                yield table.select(list(columns)) if columns else table
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such file") from error
     except (pa.ArrowException, OSError) as error:
         raise UsageError(f"{path}: not a readable Parquet file ({error})") from error
-    version = (table.schema.metadata or {}).get(b"schema_version", str(SCHEMA_VERSION).encode()).decode()
-    if version != str(SCHEMA_VERSION):
-        raise UsageError(f"{path}: schema version {version}; this program reads version {SCHEMA_VERSION}")
+
+
+def _pieces(file: pq.ParquetFile, columns: list[str] | None, rows: int | None) -> Iterator[pa.Table]:
+    if rows is None or not file.metadata.num_rows:
+        yield file.read(columns)
+        return
+    for batch in file.iter_batches(rows, columns=columns):
+        yield pa.Table.from_batches([batch])
+
+
+def _version(path: Path, schema: pa.Schema) -> int:
+    """The schema version a file says it has; 0 when it says none. Raises UsageError for one that cannot be read."""
+    text = (schema.metadata or {}).get(b"schema_version", b"0").decode()
+    version = int(text) if text.isdecimal() else None
+    if version not in MIGRATIONS:
+        older = version is not None and version < SCHEMA_VERSION
+        why = "there is no way to bring it up to date" if older else "it was written by a newer program"
+        raise UsageError(f"{path}: schema version {text}; this program reads version {SCHEMA_VERSION}; {why}")
+    return version
+
+
+def _check_columns(path: Path, table: pa.Table, schema: pa.Schema) -> None:
     for column in schema:
         if column.name not in table.schema.names:
             raise UsageError(f"{path}: column {column.name} is missing; must have {', '.join(schema.names)}")
         found = table.schema.field(column.name).type
         if found != column.type:
             raise UsageError(f"{path}: column {column.name} has type {found}; must be {column.type}")
+
+
+def _current(table: pa.Table, _schema: pa.Schema) -> pa.Table:
     return table
+
+
+def _from_unversioned(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Files without a version may be older than `effective_replicas`: what was wanted then counted as in force."""
+    if schema.equals(DECISIONS) and "effective_replicas" not in table.schema.names:
+        return table.append_column("effective_replicas", table.column("target_replicas"))
+    return table
+
+
+# For each schema version this program reads: how one of its tables, meant to be of this schema, becomes a current one.
+MIGRATIONS: dict[int, Callable[[pa.Table, pa.Schema], pa.Table]] = {0: _from_unversioned, SCHEMA_VERSION: _current}
 
 
 class Journal:

@@ -7,7 +7,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.tables import PLAN, REQUESTS, USAGE, Journal, read_journal, read_parquet, table_of, write_parquet
+from harness.tables import (
+    DECISIONS,
+    MIGRATIONS,
+    PLAN,
+    REQUESTS,
+    USAGE,
+    Journal,
+    parquet_pieces,
+    read_journal,
+    read_parquet,
+    table_of,
+    write_parquet,
+)
 
 READING = {"replica": "replica-0", "granted_cores": 1.0, "used_cores": 0.5, "memory_bytes": 2**33, "throttled_s": 0.1}
 
@@ -104,6 +116,67 @@ def test_another_schema_version_is_refused_with_both_versions(tmp_path):
     pq.write_table(table, tmp_path / "u.parquet")
     with pytest.raises(UsageError, match="schema version 99; this program reads version 1"):
         read_parquet(tmp_path / "u.parquet", USAGE)
+
+
+@pytest.mark.parametrize("version", ["2", "99"])
+def test_a_file_of_a_newer_program_is_refused_as_such(tmp_path, version):
+    pq.write_table(table_of(readings(1), USAGE).replace_schema_metadata({"schema_version": version}), tmp_path / "u")
+    with pytest.raises(UsageError, match="it was written by a newer program"):
+        read_parquet(tmp_path / "u", USAGE)
+
+
+def test_a_version_that_is_no_number_is_refused(tmp_path):
+    pq.write_table(table_of(readings(1), USAGE).replace_schema_metadata({"schema_version": "draft"}), tmp_path / "u")
+    with pytest.raises(UsageError, match="schema version draft"):
+        read_parquet(tmp_path / "u", USAGE)
+
+
+def test_an_older_version_without_a_migration_is_refused_with_the_reason(tmp_path, monkeypatch):
+    pq.write_table(table_of(readings(1), USAGE).replace_schema_metadata({"schema_version": "0"}), tmp_path / "u")
+    monkeypatch.delitem(MIGRATIONS, 0)
+    with pytest.raises(UsageError, match=r"schema version 0; .* there is no way to bring it up to date"):
+        read_parquet(tmp_path / "u", USAGE)
+
+
+def old_decisions(path):
+    """A file from before the replicas in force were recorded, and before files carried a version."""
+    rows = [{"tick_s": t_s, "target_replicas": replicas} for t_s, replicas in ((1.0, 2), (2.0, 3))]
+    pq.write_table(table_of(rows, DECISIONS).drop_columns(["effective_replicas"]), path)
+    return path
+
+
+def test_decisions_of_version_0_are_read_with_what_was_wanted_as_what_was_in_force(tmp_path):
+    table = read_parquet(old_decisions(tmp_path / "d.parquet"), DECISIONS)
+    assert table["effective_replicas"].to_pylist() == [2, 3]
+
+
+def test_a_column_that_a_migration_adds_can_be_read_alone(tmp_path):
+    table = read_parquet(old_decisions(tmp_path / "d.parquet"), DECISIONS, ["effective_replicas"])
+    assert table.schema.names == ["effective_replicas"]
+
+
+def test_a_migration_does_not_hide_another_missing_column(tmp_path):
+    pq.write_table(pq.read_table(old_decisions(tmp_path / "d")).drop_columns(["outcome"]), tmp_path / "e")
+    with pytest.raises(UsageError, match="column outcome is missing"):
+        read_parquet(tmp_path / "e", DECISIONS)
+
+
+def test_only_the_columns_asked_for_are_read(tmp_path):
+    write_parquet(tmp_path / "u.parquet", table_of(readings(1), USAGE))
+    assert read_parquet(tmp_path / "u.parquet", USAGE, ["t_s"]).schema.names == ["t_s"]
+
+
+def test_pieces_put_together_are_the_whole_table(tmp_path):
+    whole = table_of(readings(*range(25)), USAGE)
+    write_parquet(tmp_path / "u.parquet", whole)
+    pieces = list(parquet_pieces(tmp_path / "u.parquet", USAGE, rows=10))
+    assert [len(p) for p in pieces] == [10, 10, 5]
+    assert pa.concat_tables(pieces).to_pylist() == whole.to_pylist()
+
+
+def test_a_file_without_rows_comes_in_one_piece_without_rows(tmp_path):
+    write_parquet(tmp_path / "u.parquet", USAGE.empty_table())
+    assert [len(p) for p in parquet_pieces(tmp_path / "u.parquet", USAGE)] == [0]
 
 
 def test_a_plan_is_no_table_of_requests(tmp_path):
