@@ -57,7 +57,7 @@ def convert(hint: Any, value: Any, place: str, key: str) -> Any:
     if origin is tuple:
         return _tuple(get_args(hint), value, place, key)
     if origin in (dict, Mapping) or hint in (dict, Mapping):
-        return _typed(value, dict, place, key, "must be a table")
+        return _table(get_args(hint), value, place, key)
     if isinstance(hint, type) and is_dataclass(hint):
         table = _typed(value, dict, place, key, "must be a table")
         return from_mapping(hint, table, f"{place}: {key}")
@@ -73,6 +73,13 @@ def _tuple(arms: tuple[Any, ...], value: Any, place: str, key: str) -> tuple[Any
     return tuple(
         convert(arm, item, place, f"{key}[{i}]") for i, (arm, item) in enumerate(zip(arms, items, strict=True))
     )
+
+
+def _table(arms: tuple[Any, ...], value: Any, place: str, key: str) -> dict[str, Any]:
+    table: dict[str, Any] = _typed(value, dict, place, key, "must be a table")
+    if len(arms) == 2 and isinstance(arms[1], type) and is_dataclass(arms[1]):
+        return {name: convert(arms[1], item, f"{place}: {key}", name) for name, item in table.items()}
+    return table
 
 
 def _typed(value: Any, kind: Any, place: str, key: str, rule: str) -> Any:

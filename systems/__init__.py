@@ -30,6 +30,7 @@ SYSTEMS: dict[str, System] = {
         System("static-half", static.build, _HERE / "static" / "static-half.toml"),
         System("static-8", static.build, _HERE / "static" / "static-8.toml"),
         System("static-8-batching", static.build, _HERE / "static" / "static-8-batching.toml"),
+        System("static-12-batching", static.build, _HERE / "static" / "static-12-batching.toml"),
         System("static-16", static.build, _HERE / "static" / "static-16.toml"),
         System("static-16-batching", static.build, _HERE / "static" / "static-16-batching.toml"),
         System("fa2", fa2.build, _HERE / "fa2" / "system.toml"),

@@ -103,13 +103,19 @@ def conditions_of(scenario: Scenario, latency: LatencyModel) -> Conditions:
     )
 
 
-def build_system(name: str, conditions: Conditions) -> tuple[Policy, SystemFile]:
-    """The policy of a system, kept within bounds, and what its file says. Raises UsageError."""
+def build_system(name: str, conditions: Conditions, scenario: Scenario | None = None) -> tuple[Policy, SystemFile]:
+    """The policy of a system, kept within bounds, and what its file says (the scenario overrides its settings).
+
+    Raises UsageError.
+    """
     if name not in SYSTEMS:
         raise unknown_name("systems", "system", name, SYSTEMS)
     system = SYSTEMS[name]
     place = f"systems/{system.file.parent.name}/{system.file.name}"
     file = from_mapping(SystemFile, read_toml(system.file), place)
+    if scenario is not None:
+        file = replace(file, settings=scenario.settings_of(name, file.settings))
+        place = f"{place}, or overrides: {name}: settings of scenario {scenario.name}" if file.settings else place
     return Bounded(system.build(conditions, file.settings, place), conditions), file
 
 
@@ -128,8 +134,8 @@ def session_of(prepared: Prepared, system: str, plan: PlannedSeed) -> Session:
     """One system on one plan."""
     scenario, model, latency = prepared.request.scenario, prepared.model, prepared.latency
     conditions = conditions_of(scenario, latency)
-    policy, file = build_system(system, conditions)
-    engine = scenario.engine.settings(file.engine, f"systems: {system}: engine")
+    policy, file = build_system(system, conditions, scenario)
+    engine = scenario.engine_of(system, file.engine, f"systems: {system}: engine")
     service = service_of(scenario, model, latency, prepared.run_id)
     facts = {
         **prepared.common,
@@ -180,8 +186,8 @@ def check_systems(request: RunRequest) -> None:
     """Build every system once, before anything slow begins. Raises UsageError for one that does not fit."""
     conditions = conditions_of(request.scenario, published_model(ANY_PROFILE))
     for system in request.systems:
-        _, file = build_system(system, conditions)
-        request.scenario.engine.settings(file.engine, f"systems: {system}: engine")
+        _, file = build_system(system, conditions, request.scenario)
+        request.scenario.engine_of(system, file.engine, f"systems: {system}: engine")
 
 
 def prepare(request: RunRequest, latency: LatencyModel, traces: dict[str, Trace], run_id: str) -> Prepared:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from harness.errors import BenchError
 from harness.kernel import kernel_in_use
 from harness.load.events import Progress
 from harness.plan.columns import Column
@@ -20,7 +17,9 @@ from harness.record import decision_row, usage_row, write_manifest
 from harness.run.bench import Prepared, session_of
 from harness.run.plans import PlannedSeed, plan_seed
 from harness.run.session import Session, Status, Watch, utc_now
+from harness.run.side_by_side import side_by_side
 from harness.run.twin_model import TwinModel
+from harness.scenario import ProfileSpec
 from harness.sim.loop import Sinks
 from harness.sim.simulation import Outcome, Simulation, simulate
 from harness.sim.spec import TwinSpec
@@ -28,6 +27,7 @@ from harness.tables import DECISIONS, PLAN, REQUESTS, USAGE, ParquetStream, tabl
 from harness.traces import Trace
 from harness.types import Applied, Decision, Observation, Usage
 
+ANY_CELL = (1, 1.0)  # the twin takes the ratios of the nearest cell; one cell is the nearest to all
 ROWS_AT_ONCE = 20_000
 PLAN_ROWS_AT_ONCE = 200_000
 WORTH_PROCESSES = 200_000  # requests; fewer are done before another process has started
@@ -51,6 +51,7 @@ def run_simulated(
     More than one job runs in processes of their own. Raises BenchError when one of them breaks.
     """
     request = prepared.request
+    model = calibrated(model, request.scenario.profile)
     tasks = []
     for seed in request.seeds:
         plan = plan_seed(prepared.folder, request.scenario.plan, traces, seed)
@@ -69,15 +70,19 @@ def watched(tasks: list[Task], watch: Watch) -> Iterator[Task]:
 
 def in_processes(tasks: list[Task], watch: Watch, jobs: int) -> list[dict[str, Any]]:
     """All tasks, side by side, each process started fresh."""
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
-        running: dict[Future[dict[str, Any]], Task] = {pool.submit(run_task, task): task for task in tasks}
-        for done in as_completed(running):
-            task = running[done]
-            if error := done.exception():
-                pool.shutdown(cancel_futures=True)
-                raise BenchError(f"simulating {task.system}, seed {task.plan.seed}: {error}") from error
-            watch(finished(task, done.result()))
-        return [future.result() for future in running]
+    manifests = {}
+    for task, manifest in side_by_side(run_task, tasks, jobs):
+        watch(finished(task, manifest))
+        manifests[(task.plan.seed, task.system)] = manifest
+    return [manifests[(task.plan.seed, task.system)] for task in tasks]
+
+
+def calibrated(model: TwinModel, profile: ProfileSpec) -> TwinModel:
+    """The model, with service times in the scenario's ratios to the published ones, when it states any."""
+    if not profile.service_ratios:
+        return model
+    source = {**model.source, "service_ratios": list(profile.service_ratios)}
+    return replace(model, source=source, ratios={ANY_CELL: profile.service_ratios})
 
 
 def finished(task: Task, manifest: Mapping[str, Any]) -> Status:
@@ -106,7 +111,8 @@ def run_task(task: Task) -> dict[str, Any]:
     """Simulate one system on one plan; its manifest."""
     scenario, plan = task.prepared.request.scenario, task.plan
     session = session_of(task.prepared, task.system, plan)
-    spec = scenario.twin if task.model.ratios else replace(scenario.twin, service="mean")
+    spec = scenario.twin_of(task.system, f"scenario {scenario.name}: twin of {task.system}")
+    spec = spec if task.model.ratios else replace(spec, service="mean")
     manifest = {**session.facts, "start": asdict(session.start), "backend": backend_facts(task.model, spec)}
     manifest["started_utc"] = utc_now()
     session.folder.mkdir(parents=True, exist_ok=True)

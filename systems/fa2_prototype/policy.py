@@ -13,7 +13,7 @@ from harness.errors import bad_value
 from harness.policy.conditions import Conditions
 from harness.policy.fa2 import Fa2Problem, solve_prototype
 from harness.policy.horizontal import ReplicaUnit, check_start_replicas, replica_unit
-from harness.policy.prototype import configured_rate_rps, remaining_ms
+from harness.policy.prototype import Reading, configured_rate_rps, remaining_ms
 from harness.seams import Policy
 from harness.settings import from_mapping
 from harness.types import Decision, Observation
@@ -24,11 +24,13 @@ class Fa2PrototypeSettings:
     """headroom: share of the SLO the plan may use. rate_rps: assumed where the scenario states no rate.
 
     replica_cores: of each replica; left out, the smallest allocation of the scenario's grid. start_replicas: before
-        the first request; left out, as many as there may be.
+        the first request; left out, as many as there may be. blind_s, stale_s: see `harness.policy.prototype.Reading`.
     """
 
     headroom: float = 0.9
     rate_rps: float = 20.0
+    blind_s: float = 0.0
+    stale_s: float = 0.0
     replica_cores: float | None = None
     start_replicas: int | None = None
 
@@ -41,10 +43,11 @@ class Fa2PrototypePolicy:
         self._settings = settings
         self._unit = unit
         self._start = start
+        self._reading = Reading(settings.blind_s, settings.stale_s)
 
     def decide(self, observation: Observation) -> Decision:
         """What the rule chooses for the last remaining SLO seen; the current replicas when it chooses nothing."""
-        current, left_ms = observation.allocation, remaining_ms(observation)
+        current, left_ms = observation.allocation, remaining_ms(observation, self._reading)
         if observation.counts.arrived == 0:
             start = self._unit.allocation(current, self._start, 1)
             return Decision(start, "no requests seen yet: start", left_ms)
@@ -69,5 +72,6 @@ def build(conditions: Conditions, settings: Mapping[str, Any], place: str) -> Po
         raise bad_value(place, "headroom", chosen.headroom, "must be in (0, 1]")
     if not chosen.rate_rps > 0:
         raise bad_value(place, "rate_rps", chosen.rate_rps, "must be > 0")
+    Reading(chosen.blind_s, chosen.stale_s).validate(place)
     unit = replica_unit(conditions, chosen.replica_cores, place)
     return Fa2PrototypePolicy(conditions, chosen, unit, check_start_replicas(unit, chosen.start_replicas, place))

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.errors import bad_value
 from harness.policy.conditions import Conditions
-from harness.policy.prototype import configured_rate_rps, remaining_ms
+from harness.policy.prototype import Reading, configured_rate_rps, remaining_ms
 from harness.policy.published import PublishedProblem, solve_by_enumeration
 from harness.seams import Policy
 from harness.settings import from_mapping
@@ -21,10 +21,15 @@ from harness.types import Decision, Observation
 
 @dataclass(frozen=True, slots=True)
 class PrototypeSettings:
-    """headroom: share of the SLO the plan may use. rate_rps: assumed where the scenario states no rate."""
+    """headroom: share of the SLO the plan may use. rate_rps: assumed where the scenario states no rate.
+
+    blind_s, stale_s: see `harness.policy.prototype.Reading`.
+    """
 
     headroom: float = 0.9
     rate_rps: float = 20.0
+    blind_s: float = 0.0
+    stale_s: float = 0.0
 
 
 class SpongePrototypePolicy:
@@ -33,10 +38,11 @@ class SpongePrototypePolicy:
     def __init__(self, conditions: Conditions, settings: PrototypeSettings) -> None:
         self._conditions = conditions
         self._settings = settings
+        self._reading = Reading(settings.blind_s, settings.stale_s)
 
     def decide(self, observation: Observation) -> Decision:
         """What the rule chooses for the last remaining SLO seen; the current allocation when it chooses nothing."""
-        left_ms = remaining_ms(observation)
+        left_ms = remaining_ms(observation, self._reading)
         choice = solve_by_enumeration(self._problem(left_ms))
         if choice is None:
             return Decision(observation.allocation, f"nothing feasible for {left_ms} ms: hold", left_ms)
@@ -63,4 +69,5 @@ def build(conditions: Conditions, settings: Mapping[str, Any], place: str) -> Po
         raise bad_value(place, "headroom", chosen.headroom, "must be in (0, 1]")
     if not chosen.rate_rps > 0:
         raise bad_value(place, "rate_rps", chosen.rate_rps, "must be > 0")
+    Reading(chosen.blind_s, chosen.stale_s).validate(place)
     return SpongePrototypePolicy(conditions, chosen)

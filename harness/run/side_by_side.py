@@ -1,0 +1,44 @@
+"""Work in several processes, that stops at once when somebody wants it to."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from harness.errors import BenchError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def side_by_side(work: Callable[[Job], Result], jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, Result]]:
+    """Every job with its result, as they are done, in processes started fresh.
+
+    Whatever ends this early (an error of a job, which is raised here; Ctrl-C; a consumer that stops) ends the
+    processes, too: nothing runs on, and no job that has not begun begins. Raises BenchError when one of them dies.
+    """
+    before = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context, initializer=leave_interrupts_to_parent)
+    try:
+        running = {pool.submit(work, job): job for job in jobs}
+        for done in as_completed(running):
+            yield running[done], done.result()
+    except BrokenProcessPool as error:
+        raise BenchError(f"one of {processes} processes died without a word: out of memory? ({error})") from error
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - before:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def leave_interrupts_to_parent() -> None:
+    """A terminal sends Ctrl-C to all processes of a job; only the first is to say that it stops."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
