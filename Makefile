@@ -12,7 +12,7 @@ CODE := harness systems scripts tests traces
 QUIET_PIP := -m pip install -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test lint list clean compile benchmark
+.PHONY: help bench figures test lint list clean compile benchmark
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ help: ## this list
 
 bench: .venv/installed ## replay a scenario against its systems, print and store the results
 	@$(BIN)/sponge-bench run $(SCENARIO) --backend $(BACKEND) --seeds $(SEEDS)
+
+figures: .venv/installed ## draw the paper's figures from stored runs, as PDF and PNG with captions
+	@$(BIN)/sponge-bench figures
 
 list: .venv/installed ## scenarios and systems, one line each
 	@$(BIN)/sponge-bench list

@@ -31,6 +31,8 @@ ENTRIES = (
     Entry("solve", "harness.cli.solve", "solve", "Solve one instance of the integer program."),
     Entry("profile", "harness.cli.profile", "profile", "Measure the latency of a model over batch sizes and cores."),
     Entry("results", "harness.cli.results", "results", "List the runs and sweeps that were kept."),
+    Entry("why", "harness.cli.why", "why", "Say why requests violated, and what alone would have saved them."),
+    Entry("figures", "harness.cli.figures", "figures", "Draw the figures of the paper from stored runs."),
     Entry("selftest", "harness.cli.selftest", "selftest", "Prove that the load generator keeps its schedule here."),
     Entry("clean", "harness.cli.clean", "clean", "Remove what killed runs left behind."),
     Entry("traces", "harness.cli.traces", "app", "Real workloads and networks: list, show, fetch, check, draw."),

@@ -1,0 +1,147 @@
+"""Figures with one bar or point per system and an interval over seeds: ablations, and cost against violations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.figures.floor import Floor, read_floor
+from harness.figures.output import Drawn, Skipped, behind
+from harness.figures.style import (
+    BLACK,
+    SHADE,
+    TWO_COLUMNS_IN,
+    Axes,
+    canvas,
+    label_panels,
+    looks_of,
+)
+from harness.stored.measures import Measures, by_unit, measures_of
+from harness.stored.runs import StoredRun, newest_run
+from harness.stored.spread import Estimate, mean_of
+
+HONEST, PAPER = "honest-eval", "paper-eval"
+COMMAND = "sponge-bench run honest-eval --backend simulated --seeds 5"
+ABLATIONS = ("sponge", "sponge-fifo", "sponge-no-batching", "sponge-hold", "sponge-maxout", "sponge-reactive",
+             "sponge-prototype")  # fmt: skip
+LINEAR_BELOW_PERCENT = 0.1
+
+
+def draw_ablation(results: Path) -> Drawn | Skipped:
+    """Violations and cores of sponge and its ablations, with intervals."""
+    run = newest_run(results, HONEST)
+    systems = [name for name in ABLATIONS if run and name in run.systems]
+    if run is None or len(systems) < 2:
+        return Skipped(f"no valid run of {HONEST} with ablations of sponge", COMMAND)
+    measures, looks = measures_of(run), looks_of(systems)
+    figure, axes = canvas(1, 2, TWO_COLUMNS_IN, 0.27 * len(systems) + 0.9, sharey=True)
+    numbers: dict[str, Any] = {}
+    for panel, (name, unit) in zip(axes[0], (("violation_percent", "%"), ("mean_cores", "cores")), strict=True):
+        estimates = [mean_of(by_unit(measures, system, name)) for system in systems]
+        bars(panel, systems, estimates, [looks[s].colour for s in systems])
+        numbers[name] = {s: plain(e) for s, e in zip(systems, estimates, strict=True)}
+        panel.set_xlabel("violations (% of planned requests)" if unit == "%" else "granted cores, mean over time")
+    axes[0, 0].invert_yaxis()
+    label_panels(axes[0], ("violations", "cost"))
+    return Drawn(
+        figure,
+        "What each part of Sponge is worth",
+        f"Each row but the first and the prototype changes one thing of sponge. Bars: mean over "
+        f"{units_text(measures)} of {run.scenario}; whiskers: 95 % bootstrap interval of that mean; numbers: the "
+        f"means. A dropped or failed request is a violation.",
+        runs=(behind(run),),
+        numbers=numbers,
+    )
+
+
+def bars(axes: Axes, systems: Sequence[str], estimates: Sequence[Estimate], colours: Sequence[str]) -> None:
+    """Horizontal bars with whiskers, their value written after the whisker."""
+    places = np.arange(len(systems))
+    axes.barh(places, [e.value for e in estimates], color=colours, height=0.62, alpha=0.85)
+    axes.errorbar([e.value for e in estimates], places, xerr=whiskers(estimates), fmt="none", color=BLACK,
+                  linewidth=0.8, capsize=2)  # fmt: skip
+    furthest = max((np.nanmax([e.value, e.high]) for e in estimates), default=0.0) or 1.0
+    for place, one in zip(places, estimates, strict=True):
+        axes.text(np.nanmax([one.value, one.high]) + 0.02 * furthest, place, f"{one.value:.3g}", va="center")
+    axes.set_xlim(0.0, furthest * 1.18)
+    axes.set_yticks(places, systems)
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
+
+
+def draw_pareto(results: Path) -> Drawn | Skipped:
+    """Cost against violations of all systems, with the oracle's floor when it was computed."""
+    run = newest_run(results, HONEST) or newest_run(results, PAPER)
+    if run is None:
+        return Skipped(f"no valid run of {HONEST} or {PAPER}", COMMAND)
+    measures, systems = measures_of(run), run.systems
+    looks, floor = looks_of(systems), read_floor(run)
+    figure, axes = canvas(1, 1, TWO_COLUMNS_IN, 3.3)
+    panel, numbers, markers = axes[0, 0], dict[str, Any](), []
+    for system in systems:
+        cost, missed = (mean_of(by_unit(measures, system, name)) for name in ("mean_cores", "violation_percent"))
+        numbers[system] = {"mean_cores": plain(cost), "violation_percent": plain(missed)}
+        look = looks[system]
+        panel.errorbar(cost.value, missed.value, xerr=whiskers([cost]), yerr=whiskers([missed]), fmt="none",
+                       color=look.colour, linewidth=0.8, capsize=1.5)  # fmt: skip
+        markers += panel.plot(cost.value, missed.value, look.marker, color=look.colour, markersize=5.5, linestyle="",
+                              fillstyle="none" if system in ABLATIONS[1:-1] else "full", label=system)  # fmt: skip
+    if floor is not None:
+        draw_floor(panel, floor)
+        numbers["oracle"] = floor.numbers()
+    panel.set_yscale("symlog", linthresh=LINEAR_BELOW_PERCENT, linscale=0.5)
+    panel.set_ylim(-0.02, 130.0)
+    panel.set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
+    panel.set_xlim(0.0, float(run.facts["scenario"]["cores"]["max_cores"]) * 1.05)
+    panel.set_xlabel("granted cores, mean over time")
+    panel.set_ylabel("violations (% of planned requests)")
+    figure.legend(handles=markers, loc="outside right upper")
+    return Drawn(
+        figure,
+        "Cost against violations",
+        f"Lower and further left is better. Points: mean over {units_text(measures)} of {run.scenario}; whiskers: "
+        f"95 % bootstrap intervals of the means. Vertical axis: logarithmic above {LINEAR_BELOW_PERCENT:g} %, linear "
+        f"below. {floor.sentence() if floor else 'The floor of the oracle is not drawn: the run has none.'}",
+        runs=(behind(run),),
+        numbers=numbers,
+    )
+
+
+def draw_floor(axes: Axes, floor: Floor) -> None:
+    """Shade what no policy can reach, and mark the achievable clairvoyant schedule."""
+    axes.axvspan(0.0, floor.bound_cores, color=SHADE, linewidth=0)
+    axes.text(floor.bound_cores, 60.0, "oracle's bound ", ha="right", va="center", rotation=90)
+    if floor.schedule_cores is not None and floor.schedule_violation_percent is not None:
+        look = looks_of(["oracle"])["oracle"]
+        axes.plot(
+            floor.schedule_cores, floor.schedule_violation_percent, look.marker, color=look.colour, markersize=5.5
+        )
+        axes.annotate("oracle", (floor.schedule_cores, floor.schedule_violation_percent), xytext=(4, 4),
+                      textcoords="offset points")  # fmt: skip
+
+
+def whiskers(estimates: Sequence[Estimate]) -> Any:
+    """Distances of the interval's ends from the values (2 x n); zero where there is no interval."""
+    low = [e.value - e.low for e in estimates]
+    high = [e.high - e.value for e in estimates]
+    return np.maximum(np.nan_to_num([low, high]), 0.0)
+
+
+def plain(one: Estimate) -> dict[str, float | int | None]:
+    """An estimate as JSON has it; no interval is null."""
+    ends = {name: None if np.isnan(end) else end for name, end in (("low", one.low), ("high", one.high))}
+    return {"mean": one.value, **ends, "units": one.units}
+
+
+def units_text(measures: Sequence[Measures]) -> str:
+    """`5 seeds`, or `5 seeds on each of 7 routes`."""
+    seeds, routes = len({m.seed for m in measures}), len({m.route for m in measures})
+    return f"{seeds} seeds" if routes == 1 else f"{seeds} seeds on each of {routes} routes"
+
+
+def has(run: StoredRun | None, *systems: str) -> bool:
+    """Whether a run has all these systems."""
+    return run is not None and set(systems) <= set(run.systems)

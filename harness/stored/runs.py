@@ -1,0 +1,128 @@
+"""Find and read stored runs: `results/<scenario>/<run_id>/<system>/seed-<k>/`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from harness.errors import UsageError
+from harness.results import CoreSeries, core_series
+from harness.tables import PLAN, REQUESTS, read_parquet
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One system on one seed of a run."""
+
+    folder: Path
+    system: str
+    seed: int
+    manifest: Mapping[str, Any]
+
+    @property
+    def duration_s(self) -> float:
+        """The plan's duration."""
+        return float(self.manifest["scenario"]["plan"]["duration_s"])
+
+    def requests(self) -> pa.Table:
+        """requests.parquet. Raises UsageError when it is missing or of another schema."""
+        return read_parquet(self.folder / "requests.parquet", REQUESTS)
+
+    def cores(self) -> CoreSeries:
+        """Granted cores over the plan. Raises UsageError when decisions.parquet is missing or of another schema."""
+        return core_series(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """One run: its cells by system in the scenario's order, then by seed. invalid: cells left out, as text."""
+
+    scenario: str
+    run_id: str
+    folder: Path
+    cells: tuple[Cell, ...]
+    invalid: tuple[str, ...] = ()
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """Names of the systems that have a valid cell, in order."""
+        return tuple(dict.fromkeys(cell.system for cell in self.cells))
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """All seeds, ascending."""
+        return tuple(sorted({cell.seed for cell in self.cells}))
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The manifest of the first cell; what is read from it is the same in all of a run."""
+        return self.cells[0].manifest
+
+    def of(self, system: str) -> tuple[Cell, ...]:
+        """The cells of a system, by seed."""
+        return tuple(cell for cell in self.cells if cell.system == system)
+
+    def plan(self, seed: int) -> pa.Table:
+        """The plan of a seed. Raises UsageError when it is missing or of another schema."""
+        return read_parquet(self.folder / "plans" / f"seed-{seed}" / "plan.parquet", PLAN)
+
+    def source(self) -> dict[str, Any]:
+        """What a caption names: scenario and its sha256, run, seeds, backend, commit."""
+        facts = self.facts
+        return {
+            "scenario": self.scenario,
+            "scenario_sha256": facts.get("scenario_sha256", ""),
+            "run_id": self.run_id,
+            "seeds": list(self.seeds),
+            "systems": list(self.systems),
+            "backend": facts.get("backend", {}).get("backend", ""),
+            "git_commit": facts.get("git_commit", ""),
+            "git_dirty": facts.get("git_dirty"),
+            "invalid_left_out": list(self.invalid),
+        }
+
+
+def newest_run(results: Path, scenario: str) -> StoredRun | None:
+    """The newest run of a scenario with at least one valid cell, by run id (which begins with its time of day)."""
+    folders = [path for path in (results / scenario).glob("*") if path.is_dir()]
+    for folder in sorted(folders, key=lambda path: path.name, reverse=True):
+        run = read_run(folder)
+        if run.cells:
+            return run
+    return None
+
+
+def read_run(folder: Path) -> StoredRun:
+    """The valid, finished cells of a run; the others are named in `invalid`."""
+    cells, invalid = [], []
+    for path in folder.glob("*/seed-*/manifest.json"):
+        manifest = read_json(path)
+        if manifest.get("valid") is True:
+            cells.append(Cell(path.parent, manifest["system"]["name"], int(manifest["seed"]), manifest))
+        else:
+            invalid.append(f"{path.parent.parent.name}/{path.parent.name}")
+    order = list(cells[0].manifest["scenario"]["systems"]) if cells else []
+    cells.sort(key=lambda cell: (_rank(order, cell.system), cell.system, cell.seed))
+    return StoredRun(folder.parent.name, folder.name, folder, tuple(cells), tuple(sorted(invalid)))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file. Raises UsageError for anything else."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not valid JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}: must be a JSON object")
+    return data
+
+
+def _rank(order: list[str], name: str) -> int:
+    return order.index(name) if name in order else len(order)
