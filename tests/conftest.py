@@ -9,6 +9,7 @@ import secrets
 import urllib.error
 import urllib.request
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,12 @@ import pytest
 from harness.backends.containers import engine_reason
 from harness.oip import HEADER_LENGTH, Message, Tensor, decode, encode_request
 from harness.replica.models import model_file
+from harness.run.bench import RunRequest, prepare
+from harness.run.simulated import run_simulated
+from harness.run.twin_model import twin_model
+from harness.scenario import load_scenario
 from harness.types import Service
+from systems import SYSTEMS
 
 REQUIRED = "SPONGE_BENCH_REQUIRE_DOCKER"
 IMAGE_SHAPE = (32, 32, 3)
@@ -80,3 +86,41 @@ def make_service():
 def send():
     """Sends one image to a gateway (see `infer`)."""
     return infer
+
+
+SIMULATED_SCENARIO = """
+title = "bursts that too few cores cannot serve"
+systems = ["static-max", "static-half"]
+tick_s = 1.0
+[plan]
+duration_s = 12.0
+slo_s = 1.0
+payload_bytes = 1000
+[plan.arrivals]
+kind = "poisson"
+rate_rps = 14.0
+[plan.clients]
+count = 2
+[service]
+model = "tinycnn"
+image_shape = [32, 32, 3]
+[cores]
+min_cores = 0.5
+max_cores = 4.0
+step_cores = 0.5
+[profile]
+published = "yolov5s"
+"""
+
+
+@pytest.fixture(scope="session")
+def simulated_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a simulated run: two systems, two seeds; one of the systems has too few cores."""
+    place = tmp_path_factory.mktemp("simulated")
+    scenario = place / "bursts.toml"
+    scenario.write_text(SIMULATED_SCENARIO, encoding="utf-8")
+    request = RunRequest(load_scenario(str(scenario), SYSTEMS), ("static-max", "static-half"), (1, 2), place)
+    model = twin_model(request.scenario, "tinycnn", {})
+    prepared = prepare(request, model.latency, {}, "20260101T000000Z-test")
+    run_simulated(prepared, {}, model, lambda _: None)
+    return prepared.folder
