@@ -26,6 +26,7 @@ class Entry:
 
 ENTRIES = (
     Entry("run", "harness.cli.run", "run", "Replay a scenario against its systems."),
+    Entry("sweep", "harness.cli.sweep", "sweep", "Simulate a scenario over a grid of its keys."),
     Entry("list", "harness.cli.listing", "show_list", "Show scenarios and systems."),
     Entry("plan", "harness.cli.plan", "plan", "Show what is in a scenario's plan."),
     Entry("solve", "harness.cli.solve", "solve", "Solve one instance of the integer program."),
@@ -33,6 +34,8 @@ ENTRIES = (
     Entry("results", "harness.cli.results", "results", "List the runs and sweeps that were kept."),
     Entry("why", "harness.cli.why", "why", "Say why requests violated, and what alone would have saved them."),
     Entry("figures", "harness.cli.figures", "figures", "Draw the figures of the paper from stored runs."),
+    Entry("nightly", "harness.cli.nightly", "nightly", "Run the matrix and compare it with the reference."),
+    Entry("reference", "harness.cli.nightly", "renew", "Take the numbers of now as the reference, with a reason."),
     Entry("selftest", "harness.cli.selftest", "selftest", "Prove that the load generator keeps its schedule here."),
     Entry("clean", "harness.cli.clean", "clean", "Remove what killed runs left behind."),
     Entry("traces", "harness.cli.traces", "app", "Real workloads and networks: list, show, fetch, check, draw."),

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 WHOLE = Conditions(CoreGrid(1.0, 16.0, 1.0), 8, 1.0, 1.0, published_model("yolov5s"), 20.0)
 TENTHS = Conditions(CoreGrid(0.1, 1.6, 0.1), 8, 1.0, 1.0, LatencyModel(0.014, 0.025, 0.001, 0.005), 20.0)
 UNSTATED = replace(TENTHS, rate_rps=0.0)
-ABSOLUTE = {"static-8", "static-8-batching", "static-16", "static-16-batching"}
+ABSOLUTE = {"static-8", "static-8-batching", "static-12-batching", "static-16", "static-16-batching"}
 CONFIGURED = {"sponge-prototype", "fa2", "fa2-prototype", "vpa", "vpa-fast"}  # use the rate the scenario states
 BUILDS = (
     [(name, WHOLE) for name in SYSTEMS]

@@ -24,7 +24,8 @@ def target(name, grid=SIXTEEN):
 @pytest.mark.parametrize(
     ("name", "cores", "batch"),
     [
-        ("static-8", 8, 1), ("static-8-batching", 8, 8), ("static-16", 16, 1), ("static-16-batching", 16, 8),
+        ("static-8", 8, 1), ("static-8-batching", 8, 8), ("static-12-batching", 12, 8), ("static-16", 16, 1),
+        ("static-16-batching", 16, 8),
         ("static-max", 16, 8), ("static-max-no-batching", 16, 1), ("static-half", 8, 8),
     ],
 )  # fmt: skip
