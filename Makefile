@@ -12,7 +12,7 @@ CODE := harness systems scripts tests traces
 QUIET_PIP := -m pip install -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help bench figures test lint list clean compile benchmark
+.PHONY: help bench figures claims test lint list clean compile benchmark
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ bench: .venv/installed ## replay a scenario against its systems, print and store
 
 figures: .venv/installed ## draw the paper's figures from stored runs, as PDF and PNG with captions
 	@$(BIN)/sponge-bench figures
+
+claims: .venv/installed ## the paper's claims beside what stored runs say, with verdicts
+	@$(BIN)/sponge-bench claims
 
 list: .venv/installed ## scenarios and systems, one line each
 	@$(BIN)/sponge-bench list

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.figures.floor import Floor, read_floor
-from harness.figures.output import Drawn, Skipped, behind
+from harness.figures.output import Drawn, Skipped
 from harness.figures.style import (
     BLACK,
     SHADE,
@@ -19,9 +19,10 @@ from harness.figures.style import (
     label_panels,
     looks_of,
 )
+from harness.stats.interval import Estimate
 from harness.stored.measures import Measures, by_unit, measures_of
 from harness.stored.runs import StoredRun, newest_run
-from harness.stored.spread import Estimate, mean_of
+from harness.stored.spread import mean_of_share
 
 HONEST, PAPER = "honest-eval", "paper-eval"
 COMMAND = "sponge-bench run honest-eval --backend simulated --seeds 5"
@@ -40,7 +41,7 @@ def draw_ablation(results: Path) -> Drawn | Skipped:
     figure, axes = canvas(1, 2, TWO_COLUMNS_IN, 0.27 * len(systems) + 0.9, sharey=True)
     numbers: dict[str, Any] = {}
     for panel, (name, unit) in zip(axes[0], (("violation_percent", "%"), ("mean_cores", "cores")), strict=True):
-        estimates = [mean_of(by_unit(measures, system, name)) for system in systems]
+        estimates = [mean_of_share(by_unit(measures, system, name)) for system in systems]
         bars(panel, systems, estimates, [looks[s].colour for s in systems])
         numbers[name] = {s: plain(e) for s, e in zip(systems, estimates, strict=True)}
         panel.set_xlabel("violations (% of planned requests)" if unit == "%" else "granted cores, mean over time")
@@ -50,9 +51,9 @@ def draw_ablation(results: Path) -> Drawn | Skipped:
         figure,
         "What each part of Sponge is worth",
         f"Each row but the first and the prototype changes one thing of sponge. Bars: mean over "
-        f"{units_text(measures)} of {run.scenario}; whiskers: 95 % bootstrap interval of that mean; numbers: the "
+        f"{units_text(measures)} of {run.scenario}; whiskers: 95 % interval of that mean (Student); numbers: the "
         f"means. A dropped or failed request is a violation.",
-        runs=(behind(run),),
+        runs=(run.source(),),
         numbers=numbers,
     )
 
@@ -82,7 +83,7 @@ def draw_pareto(results: Path) -> Drawn | Skipped:
     figure, axes = canvas(1, 1, TWO_COLUMNS_IN, 3.3)
     panel, numbers, markers = axes[0, 0], dict[str, Any](), []
     for system in systems:
-        cost, missed = (mean_of(by_unit(measures, system, name)) for name in ("mean_cores", "violation_percent"))
+        cost, missed = (mean_of_share(by_unit(measures, system, name)) for name in ("mean_cores", "violation_percent"))
         numbers[system] = {"mean_cores": plain(cost), "violation_percent": plain(missed)}
         look = looks[system]
         panel.errorbar(cost.value, missed.value, xerr=whiskers([cost]), yerr=whiskers([missed]), fmt="none",
@@ -103,9 +104,9 @@ def draw_pareto(results: Path) -> Drawn | Skipped:
         figure,
         "Cost against violations",
         f"Lower and further left is better. Points: mean over {units_text(measures)} of {run.scenario}; whiskers: "
-        f"95 % bootstrap intervals of the means. Vertical axis: logarithmic above {LINEAR_BELOW_PERCENT:g} %, linear "
+        f"95 % intervals of the means (Student). Vertical axis: logarithmic above {LINEAR_BELOW_PERCENT:g} %, linear "
         f"below. {floor.sentence() if floor else 'The floor of the oracle is not drawn: the run has none.'}",
-        runs=(behind(run),),
+        runs=(run.source(),),
         numbers=numbers,
     )
 
@@ -133,7 +134,7 @@ def whiskers(estimates: Sequence[Estimate]) -> Any:
 def plain(one: Estimate) -> dict[str, float | int | None]:
     """An estimate as JSON has it; no interval is null."""
     ends = {name: None if np.isnan(end) else end for name, end in (("low", one.low), ("high", one.high))}
-    return {"mean": one.value, **ends, "units": one.units}
+    return {"mean": one.value, **ends, "units": one.n}
 
 
 def units_text(measures: Sequence[Measures]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.figures.output import Drawn, Skipped, behind
+from harness.figures.output import Drawn, Skipped
 from harness.figures.style import BLACK, BLUE, ORANGE, RED, SHADE, TWO_COLUMNS_IN, Axes, canvas
 from harness.results.columns import floats
 from harness.stored.measures import route_of
@@ -48,7 +48,7 @@ def draw_dynamic_slo(results: Path) -> Drawn | Skipped:
         f"line is the plan itself, seed {cell.seed}; the others are the published sizes at the same bandwidth "
         f"(1 KiB = 1024 bytes). Shaded: at or below zero. Remaining SLO of the plan: median "
         f"{np.median(left_ms):.0f} ms, least {left_ms.min():.0f} ms.",
-        runs=(behind(run),),
+        runs=(run.source(),),
         numbers={"remaining_median_ms": float(np.median(left_ms)), "remaining_least_ms": float(left_ms.min())},
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.figures.output import Drawn, Skipped, behind
+from harness.figures.output import Drawn, Skipped
 from harness.figures.style import (
     BLACK,
     BLUE,
@@ -51,7 +51,7 @@ def draw_latency(results: Path) -> Drawn | Skipped:
         f"Points: measured; lines: the fit gamma*b/c + delta*b + epsilon/c + eta. Both axes of the left panels and the "
         f"vertical ones are logarithmic. Above: {PUBLISHED}, the published P99 grid and the published fit.{ours} "
         f"Largest error of a fit at a measured point, of the measured value: {errors}.",
-        runs=(behind(measured),) if measured else (),
+        runs=(measured.source(),) if measured else (),
         numbers={"worst_error_percent": worst},
     )
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from harness.figures.bars import has, plain, whiskers
-from harness.figures.output import Drawn, Skipped, behind
+from harness.figures.output import Drawn, Skipped
 from harness.figures.style import TWO_COLUMNS_IN, Axes, canvas, label_panels, legend_above, looks_of
 from harness.results import violated
 from harness.results.columns import floats, is_value
+from harness.stats.interval import Estimate
 from harness.stored.runs import Cell, StoredRun, newest_run
 from harness.stored.series import Floats
-from harness.stored.spread import Estimate, Unit, mean_difference_of, mean_of
+from harness.stored.spread import Unit, mean_difference_of, mean_of_share
 
 SCENARIOS = ("mixed-clients", "payload")
 SYSTEMS = ("sponge", "sponge-fifo")
@@ -31,7 +32,7 @@ def draw_order(results: Path) -> Drawn | Skipped:
     missed = {system: missed_percent(run, system) for system in SYSTEMS}
     figure, axes = canvas(1, 2, TWO_COLUMNS_IN, 2.3, width_ratios=(1.2, 1.0))
     groups = list(missed[SYSTEMS[0]])
-    estimates = {s: [mean_of(missed[s][group]) for group in groups] for s in SYSTEMS}
+    estimates = {s: [mean_of_share(missed[s][group]) for group in groups] for s in SYSTEMS}
     grouped_bars(axes[0, 0], groups, estimates)
     slack_curves(axes[0, 1], run)
     label_panels(axes[0], ("violations by payload", "time left at the answer"))
@@ -42,10 +43,10 @@ def draw_order(results: Path) -> Drawn | Skipped:
         "Earliest deadline first against first come first served",
         f"sponge and sponge-fifo differ in the order of the queue only; {run.scenario}, {len(run.seeds)} seeds, the "
         f"same plans for both. (a) Violations by payload size, per cent of the planned requests of that size, mean "
-        f"over seeds with 95 % bootstrap intervals. (b) Deadline minus time of the answer, share of the planned with at "
+        f"over seeds, 95 % intervals. (b) Deadline minus time of the answer, share of the planned with at "
         f"most that much, all seeds together; left of zero is late, and a dropped request has no answer and counts as "
         f"late without bound. FIFO minus EDF, paired by seed, all sizes: {points(saved)}.",
-        runs=(behind(run),),
+        runs=(run.source(),),
         numbers={
             "violation_percent": {s: dict(zip(groups, map(plain, e), strict=True)) for s, e in estimates.items()},
             "fifo_minus_edf_points": plain(saved),
@@ -55,7 +56,7 @@ def draw_order(results: Path) -> Drawn | Skipped:
 
 def points(one: Estimate) -> str:
     """A difference of per cents in words."""
-    return f"{one.value:+.2f} points (95 % interval {one.low:+.2f} to {one.high:+.2f}, n = {one.units})"
+    return f"{one.value:+.2f} points (95 % interval {one.low:+.2f} to {one.high:+.2f}, n = {one.n})"
 
 
 def missed_percent(run: StoredRun, system: str) -> Mapping[str, dict[Unit, float]]:

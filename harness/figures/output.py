@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.figures.style import Figure, in_style
-from harness.stored.runs import StoredRun
 
 PNG_DOTS_PER_IN = 300
 
@@ -18,7 +17,7 @@ PNG_DOTS_PER_IN = 300
 class Drawn:
     """A figure, what it shows (one paragraph), and what it was drawn from.
 
-    runs, sweeps: as `StoredRun.source` has them, with their folder. numbers: values the figure states, so that they
+    runs, sweeps: as their `source()` has them. numbers: values the figure states, so that they
     need not be read off it.
     """
 
@@ -39,11 +38,6 @@ class Skipped:
 
     def __str__(self) -> str:
         return f"{self.reason}; make it with: {self.command}"
-
-
-def behind(run: StoredRun) -> dict[str, Any]:
-    """A run as the sidecar names it."""
-    return {"folder": str(run.folder), **run.source()}
 
 
 def write(drawn: Drawn, out: Path, name: str) -> tuple[Path, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.figures.output import Drawn, Skipped, behind
+from harness.figures.output import Drawn, Skipped
 from harness.figures.style import PUBLISHED, TWO_COLUMNS_IN, Axes, Look, canvas, legend_above, looks_of
 from harness.stored.prototype import prototype_violation_percent
 from harness.stored.published import DURATION_S, PublishedSeries, read_published, step_times_s
@@ -50,7 +50,7 @@ def draw_timeline(results: Path) -> Drawn | Skipped:
         f"with the published series of that metric (black, dashed). Vertical axes of the left panels differ. Right: "
         f"granted cores, and the published cores or replicas. No published series of violations is at hand for FA2 and "
         f"static 16; the published cores have one value per adaptation step, spread evenly over {DURATION_S:g} s.",
-        runs=(behind(run),),
+        runs=(run.source(),),
         numbers={"seed": seed},
     )
 

@@ -72,9 +72,10 @@ class StoredRun:
         return read_parquet(self.folder / "plans" / f"seed-{seed}" / "plan.parquet", PLAN)
 
     def source(self) -> dict[str, Any]:
-        """What a caption names: scenario and its sha256, run, seeds, backend, commit."""
+        """What a caption and the file beside a figure name: folder, scenario and its sha256, seeds, backend, commit."""
         facts = self.facts
         return {
+            "folder": str(self.folder),
             "scenario": self.scenario,
             "scenario_sha256": facts.get("scenario_sha256", ""),
             "run_id": self.run_id,

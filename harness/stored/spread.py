@@ -1,85 +1,75 @@
-"""Intervals over the units of a comparison: seeds, and routes with seeds within them.
+"""Means, differences and ratios over the units of a comparison, with 95 % intervals.
 
-The unit is a run of one seed. Where several routes were run, seeds of one route share its network, so the routes are
-drawn first and the seeds within them: an interval over seeds alone would be too narrow for "on any route".
+The unit is the seed where one route was run. Where several were, seeds of one route share its network and are no
+independent evidence about other routes, so the unit is the route, with the mean over its seeds as its value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
+from harness.stats.interval import CONFIDENCE, Estimate
+from harness.stats.paired import difference
 from harness.stored.series import Floats
 
 DRAWS = 4000
-LEVEL = 0.95
 SEED = 20240404
 Unit = tuple[str, int]  # route, seed
-Statistic = Callable[[Floats], float]
+Values = Mapping[Unit, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A value and its 95 % percentile-bootstrap interval; low and high are NaN where one unit says nothing of spread.
-
-    units: runs behind it.
-    """
-
-    value: float
-    low: float
-    high: float
-    units: int
-
-
-def estimate(values: Mapping[Unit, Sequence[float]], statistic: Statistic) -> Estimate:
-    """A statistic of the units, and its bootstrap interval.
-
-    values: per unit one row of numbers, what the statistic is computed of. statistic: of an array (units x numbers),
-    for example the mean of its first column or the ratio of two columns' means; it may be infinite, not NaN.
-    """
-    units = sorted(values)
-    table = np.array([values[unit] for unit in units], float)
-    point = statistic(table)
-    if len(units) < 2:
-        return Estimate(point, float("nan"), float("nan"), len(units))
-    generator = np.random.default_rng(SEED)
-    draws = np.array([statistic(table[rows]) for rows in resamples(units, generator)])
-    edges = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-    low, high = np.quantile(draws, edges, method="inverted_cdf").tolist()
-    return Estimate(point, low, high, len(units))
-
-
-def resamples(units: Sequence[Unit], generator: np.random.Generator) -> list[Any]:
-    """Row indices of each bootstrap draw: routes drawn with replacement, then seeds within each route drawn."""
-    routes = sorted({route for route, _ in units})
-    rows_of = [np.array([i for i, (name, _) in enumerate(units) if name == route]) for route in routes]
+def unit_values(values: Values) -> dict[Unit, float]:
+    """One value per independent unit: per seed of a single route, or per route (its mean over seeds, seed 0)."""
+    routes = {route for route, _ in values}
     if len(routes) == 1:
-        return list(rows_of[0][generator.integers(0, len(rows_of[0]), (DRAWS, len(rows_of[0])))])
-    drawn = generator.integers(0, len(routes), (DRAWS, len(routes)))
-    return [np.concatenate([generator.choice(rows_of[k], len(rows_of[k])) for k in row]) for row in drawn]
+        return dict(values)
+    gathered: dict[Unit, list[float]] = defaultdict(list)
+    for (route, _), value in sorted(values.items()):
+        gathered[route, 0].append(value)
+    return {unit: float(np.mean(found)) for unit, found in gathered.items()}
 
 
-def mean_of(values: Mapping[Unit, float]) -> Estimate:
-    """The mean over units and its interval."""
-    return estimate({unit: (value,) for unit, value in values.items()}, lambda table: float(table[:, 0].mean()))
+def mean_of(values: Values) -> Estimate:
+    """The mean over units, with Student's t interval."""
+    found = list(unit_values(values).values())
+    return difference(found, np.zeros(len(found)))
 
 
-def mean_difference_of(left: Mapping[Unit, float], right: Mapping[Unit, float]) -> Estimate:
-    """The mean of left - right over the units both have: paired, because both replayed the same plan."""
-    return mean_of({unit: left[unit] - right[unit] for unit in left.keys() & right.keys()})
+def mean_of_share(values: Values) -> Estimate:
+    """The mean of something that cannot be negative: an interval that reaches below 0 is cut there."""
+    found = mean_of(values)
+    return replace(found, low=0.0) if found.low < 0.0 else found
 
 
-def ratio_of(above: Mapping[Unit, float], below: Mapping[Unit, float]) -> Estimate:
-    """Mean of `above` over mean of `below`, units drawn together; infinite when only `below` is 0, 1 when both are."""
+def mean_difference_of(left: Values, right: Values) -> Estimate:
+    """The mean of left - right over what both have: paired, because both replayed the same plan."""
+    both = left.keys() & right.keys()
+    return mean_of({unit: left[unit] - right[unit] for unit in both})
+
+
+def ratio_of(above: Values, below: Values) -> Estimate:
+    """Mean of `above` over mean of `below`, what both have, with a percentile-bootstrap interval over units.
+
+    Infinite when only `below` is 0, 1 when both are. A ratio of means and not a mean of ratios, because one unit
+    without a violation would make that infinite.
+    """
     both = above.keys() & below.keys()
-    return estimate({unit: (above[unit], below[unit]) for unit in both}, _ratio)
+    over, under = (unit_values({unit: side[unit] for unit in both}) for side in (above, below))
+    table = np.array([[over[unit], under[unit]] for unit in sorted(over)])
+    value = float(_ratios(table.mean(axis=0)[None, :])[0])
+    if len(table) < 2:
+        return Estimate(value, n=len(table), refused="one run")
+    rows = np.random.default_rng(SEED).integers(0, len(table), (DRAWS, len(table)))
+    edges = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+    low, high = np.quantile(_ratios(table[rows].mean(axis=1)), edges, method="inverted_cdf").tolist()
+    return Estimate(value, low, high, len(table))
 
 
-def _ratio(table: Floats) -> float:
-    above, below = float(table[:, 0].mean()), float(table[:, 1].mean())
-    if below == 0.0:
-        return 1.0 if above == 0.0 else float("inf")
-    return above / below
+def _ratios(means: Floats) -> Floats:
+    above, below = means[:, 0], means[:, 1]
+    ratios: Floats = np.where(below > 0, above / np.where(below > 0, below, 1.0), np.where(above > 0, np.inf, 1.0))
+    return ratios
