@@ -24,6 +24,8 @@ def run_in_twin(
     """Run everything in virtual time, on all cores. Raises UsageError when there is no latency profile."""
     model = twin_model(request.scenario, model_file(request.model or request.scenario.service.model).name, host)
     say(f"backend simulated: virtual time, latency profile {' '.join(map(str, model.source.values()))}")
+    for note in model.notes:
+        say(note)
     prepared = prepare(request, model.latency, traces, new_run_id())
     os.environ.setdefault(VARIABLE, "compiled")  # for the processes to come; they say in the manifest what they got
     with watch:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,22 +16,37 @@ from harness.profile import Profile
 from harness.profile.store import load_profile
 from harness.profile.values import by_cell, identity_key
 from harness.published import published_model
+from harness.run.fidelity_calibration import Calibration, calibration_path, load_calibration, measured_spec
 from harness.scenario import Scenario
 from harness.sim.service import Cell
+from harness.sim.spec import TwinSpec
+
+NEAR = math.log(1.5)  # a calibrated cell this near, by ratio, answers in place of a profile's
+LEVELS = tuple((k + 0.5) / 20 for k in range(20))  # of the spread, where the samples themselves are not at hand
 
 
 @dataclass(frozen=True, slots=True)
 class TwinModel:
     """What a simulated replica is like. ratios: measured / fitted service time per (batch, cores), sorted; empty for
-    a model without measurements. source: where it comes from, for the manifest."""
+    a model without measurements. source: where it comes from, for the manifest. delays: measured ones of `TwinSpec`.
+    notes: what a person should know about it."""
 
     latency: LatencyModel
     source: Mapping[str, Any]
     ratios: Mapping[Cell, Sequence[float]] = field(default_factory=dict)
+    delays: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def spec(self, wanted: TwinSpec) -> TwinSpec:
+        """The twin's parameters: measured delays where the scenario asks for no others, and no spread of service
+        times where none was measured."""
+        spec = measured_spec(wanted, self.delays)
+        return spec if self.ratios else replace(spec, service="mean")
 
 
-def twin_model(scenario: Scenario, model_name: str, host: Mapping[str, Any]) -> TwinModel:
-    """The published profile the scenario names, else the newest cached profile of this model on this host.
+def twin_model(scenario: Scenario, model_name: str, host: Mapping[str, Any], backend: str = "") -> TwinModel:
+    """The published profile the scenario names, else the newest cached profile of this model on this host, with the
+    calibration that belongs to it, if there is one. backend: whose profile is preferred.
 
     Raises UsageError with the command that measures one.
     """
@@ -43,23 +59,67 @@ def twin_model(scenario: Scenario, model_name: str, host: Mapping[str, Any]) -> 
             f"scenario {scenario.name}: no latency profile of {model_name} on this host is at hand, and the scenario "
             f"names no published one; measure it: sponge-bench profile --model {model_name}"
         )
-    return measured_model(max(found, key=lambda profile: profile.measured_utc))
+    profile = max(found, key=lambda p: (p.identity["backend"] == backend, p.measured_utc))
+    return measured_model(profile, load_calibration(calibration_path(profile.name, profile.identity)))
 
 
-def measured_model(profile: Profile) -> TwinModel:
-    """The twin's model of a measured profile."""
-    predict_s = profile.latency.predict_s
-    ratios = {
-        cell: tuple(float(t) for t in np.sort(np.asarray(times) / predict_s(*cell)))
-        for cell, times in by_cell(profile.samples).items()
-    }
+def measured_model(profile: Profile, calibration: Calibration | None = None) -> TwinModel:
+    """The twin's model of a measured profile, and of what was measured on real runs."""
     source = {
         "kind": "measured",
         "name": profile.name,
         "measured_utc": profile.measured_utc,
         "key": identity_key(profile.identity),
+        "backend": profile.identity["backend"],
     }
-    return TwinModel(profile.latency, {**source, "backend": profile.identity["backend"]}, ratios)
+    notes = [disturbed_note("latency profile", profile.measured_utc, profile.other_cores)] if profile.disturbed else []
+    plain = TwinModel(profile.latency, source, ratios_of(profile.latency, by_cell(profile.samples)), {}, tuple(notes))
+    return plain if calibration is None else calibrated(plain, calibration)
+
+
+def calibrated(model: TwinModel, calibration: Calibration) -> TwinModel:
+    """The model with what was measured on real runs: their service times where they served, and their delays."""
+    seen = ratios_of(model.latency, calibration.cells)
+    far = {c: r for c, r in model.ratios.items() if all(distance(c, other) > NEAR for other in seen)}
+    runs = ", ".join(sorted(calibration.run_ids))
+    note = disturbed_note("calibration", calibration.measured_utc, calibration.other_cores)
+    return replace(
+        model,
+        source={**model.source, "calibration": f"calibrated on {calibration.scenario}, run {runs}"},
+        ratios={**far, **seen},
+        delays=calibration.delays,
+        notes=(*model.notes, note) if calibration.disturbed else model.notes,
+    )
+
+
+def remembered_model(latency: LatencyModel, source: Mapping[str, Any]) -> TwinModel:
+    """The twin's model of a latency model alone, as a manifest keeps it: its grid's medians, each with the spread of
+    all samples together. A model without a grid has no spread."""
+    middle = latency.quantile_ratio(0.5)
+    spread = [latency.quantile_ratio(level) / middle for level in LEVELS]
+    cells = {(cell.batch, cell.cores): [cell.service_s * one for one in spread] for cell in latency.grid}
+    return TwinModel(latency, source, ratios_of(latency, cells))
+
+
+def ratios_of(latency: LatencyModel, cells: Mapping[Cell, Sequence[float]]) -> dict[Cell, tuple[float, ...]]:
+    """Service times of each cell over the fitted one, ascending."""
+    return {
+        cell: tuple(float(t) for t in np.sort(np.asarray(times_s) / latency.predict_s(*cell)))
+        for cell, times_s in cells.items()
+    }
+
+
+def distance(one: Cell, other: Cell) -> float:
+    """Between cells, by ratio: 1 and 2 are as far apart as 4 and 8."""
+    return abs(math.log(one[0] / other[0])) + abs(math.log(one[1] / other[1]))
+
+
+def disturbed_note(what: str, measured_utc: str, other_cores: float) -> str:
+    """What to say of numbers that were measured on a busy machine."""
+    return (
+        f"note: while this {what} was measured ({measured_utc}), {other_cores:.1f} cores of this machine did other "
+        "work; it is too slow where it needs all cores. Measure again when the machine is idle"
+    )
 
 
 def cached_profiles(model_name: str, image_shape: Sequence[int], host: Mapping[str, Any]) -> list[Profile]:

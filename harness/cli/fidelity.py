@@ -1,0 +1,276 @@
+"""`sponge-bench fidelity`: how well the twin tells what the real machine does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from harness.backends.choose import BACKENDS, choose_backend
+from harness.backends.service import ServiceBackend
+from harness.cli.display import Watcher
+from harness.cli.run import (
+    OVERHEAD_S,
+    RESULTS,
+    chosen_systems,
+    latency_for,
+    refuse_invalid,
+    refuse_too_many_cores,
+    say,
+    say_traces,
+)
+from harness.errors import CheckError, Interrupted, UsageError, unknown_name
+from harness.fidelity.compare import differences
+from harness.fidelity.measures import Conditions, Label, measured, measured_folder, write_rows
+from harness.fidelity.report import Context, verdict, write_report
+from harness.figures.fidelity import save_fidelity
+from harness.latency import LatencyModel
+from harness.profile import Grid, ProfileRequest
+from harness.replica.models import model_file
+from harness.results import run_folders
+from harness.run.bench import RunRequest, check_systems, load_traces, new_run_id, prepare, run_benchmark, seeds_of
+from harness.run.fidelity_calibration import (
+    MUCH_OTHER_CORES,
+    Calibration,
+    calibrate,
+    calibration_path,
+    identity_of,
+    load_calibration,
+    real_manifest,
+    save_calibration,
+)
+from harness.run.fidelity_twin import COMPONENTS, Rerun, all_twins, rerun_of
+from harness.run.host import profile_host
+from harness.scenario import load_scenario
+from harness.traces import Trace
+from systems import SYSTEMS
+
+CALIBRATION_SEED = 1001  # far from the seeds that are judged: its plan is another one
+DRAWS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options that say what is run for real."""
+
+    request: RunRequest
+    traces: dict[str, Trace]
+    fresh: bool
+
+
+def fidelity(
+    scenario: Annotated[str, typer.Argument(help="Scenario to run for real and in the twin; not with --run.")] = "",
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of a real run to hold against its twin, in place of a new run.")
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="Folder of another real run to calibrate the twin on.  [default: the cached calibration]"),
+    ] = None,
+    calibrate_now: Annotated[
+        bool, typer.Option("--calibrate", help="Measure a new calibration first, also when one is cached.")
+    ] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="No calibration: the twin knows the profile alone.")] = False,
+    backend: Annotated[
+        str, typer.Option(help="Where it runs: docker, process, or auto (docker when possible).")
+    ] = "auto",
+    systems: Annotated[str, typer.Option(help="Comma-separated systems.  [default: the scenario's]")] = "",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds; every system gets each seed's plan.")] = 1,
+    draws: Annotated[int, typer.Option(min=1, help="Simulations per system and seed, with other draws.")] = DRAWS,
+    out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
+    mirror: Annotated[Path | None, typer.Option(help="Folder with the traces' files, in place of a download.")] = None,
+    model: Annotated[str, typer.Option(help="Built-in model or ONNX file.  [default: the scenario's]")] = "",
+    base_image: Annotated[
+        str | None, typer.Option(help="Base image of the containers.  [default: python:3.11-slim]")
+    ] = None,
+) -> None:
+    """Run a scenario on a real backend and in the twin, and compare them side by side.
+
+    The twin gets the run's own plans, its profile, and a calibration from other real runs: service times beside the
+    load generator, delays of resizes, the way through the gateway. Without one at hand the scenario is first run on
+    seed 1001 to get it. Bounds: 10 % on p50, p95 and p99 (ms), 2 % on core-seconds, 1 percentage point on the
+    violation rate. Writes fidelity.parquet, .md, .json, .pdf and .png into the run's folder. Exit code 3 when a bound
+    is missed.
+
+    Examples:
+
+      sponge-bench fidelity quickstart --backend docker --calibrate
+
+      sponge-bench fidelity --run results/quickstart/RUN --calibration results/quickstart/OTHER
+    """
+    console = Console()
+    refuse_misuse(scenario, run, calibration, calibrate_now=calibrate_now, plain=plain)
+    given = calibrate(run_folders(calibration)) if calibration else None
+    if run is None:
+        asked = asked_for(console, scenario, systems, seeds, out, mirror, model, fresh=calibrate_now)
+        if backend not in BACKENDS:
+            raise unknown_name("--backend", "backend", backend, BACKENDS)
+        place, why = choose_backend(backend, base_image=base_image, say=lambda text: say(console, text))
+        say(console, f"backend {why}")
+        run, given = run_and_calibrate(console, asked, place, given, plain=plain)
+    elif given is None and not plain:
+        given = cached_calibration(run)
+    judge(console, run, given, draws)
+
+
+def refuse_misuse(
+    scenario: str, run: Path | None, calibration: Path | None, *, calibrate_now: bool, plain: bool
+) -> None:
+    """Raise UsageError for options that contradict each other."""
+    if bool(scenario) == (run is not None):
+        raise UsageError("fidelity: name a scenario to run, or --run FOLDER of a run that was made; one of the two")
+    if run is not None and calibrate_now:
+        raise UsageError("--calibrate: measures before a new run; with --run give --calibration FOLDER")
+    if plain and (calibrate_now or calibration is not None):
+        raise UsageError("--plain: means no calibration; leave away --calibrate and --calibration")
+    if calibrate_now and calibration is not None:
+        raise UsageError("--calibrate, --calibration: a new calibration, or one from a run; one of the two")
+
+
+def asked_for(
+    console: Console,
+    scenario: str,
+    systems: str,
+    seeds: int,
+    out: Path,
+    mirror: Path | None,
+    model: str,
+    *,
+    fresh: bool,
+) -> Asked:
+    """What is to be run, checked before anything slow begins. Raises UsageError."""
+    chosen = load_scenario(scenario, SYSTEMS)
+    refuse_too_many_cores(chosen, os.cpu_count() or 1)
+    names = chosen_systems(systems, chosen)
+    traces = load_traces(chosen, mirror)
+    say_traces(console, traces)
+    request = RunRequest(chosen, names, seeds_of(seeds), out, mirror, model)
+    check_systems(request)
+    return Asked(request, traces, fresh)
+
+
+def run_and_calibrate(
+    console: Console, asked: Asked, place: ServiceBackend, given: Calibration | None, *, plain: bool
+) -> tuple[Path, Calibration | None]:
+    """The real run's folder, and a calibration from another one, measured before it when none is at hand."""
+    with place:
+        latency = latency_for(console, asked.request, place, new_run_id())
+        wanted = given is None and not plain
+        calibrated_on = given
+        if wanted:
+            facts = place.facts()
+            calibrated_on = None if asked.fresh else at_hand(asked, facts)
+        if wanted and calibrated_on is None:
+            request = RunRequest(
+                asked.request.scenario, asked.request.systems, (CALIBRATION_SEED,), asked.request.out,
+                asked.request.mirror, asked.request.model,
+            )  # fmt: skip
+            say(console, f"calibrating the twin on seed {CALIBRATION_SEED}")
+            folder = run_once(console, request, asked.traces, place, latency)
+            calibrated_on = calibrate(run_folders(folder))
+            say(console, f"wrote {save_calibration(latency.name, calibrated_on)}")
+        say(console, "the run that is judged")
+        return run_once(console, asked.request, asked.traces, place, latency), calibrated_on
+
+
+def run_once(
+    console: Console, request: RunRequest, traces: dict[str, Trace], place: ServiceBackend, latency: LatencyModel
+) -> Path:
+    """Run everything once; the run's folder. Raises RunInvalid when the load generator did not keep its schedule."""
+    prepared = prepare(request, latency, traces, new_run_id())
+    sessions = len(request.systems) * len(request.seeds)
+    try:
+        with Watcher(console, sessions, request.scenario.plan.duration_s + OVERHEAD_S) as watch:
+            refuse_invalid(run_benchmark(prepared, traces, place, watch))
+    except KeyboardInterrupt as stop:
+        raise Interrupted(f"interrupted; what was measured until then is in {prepared.folder}") from stop
+    say(console, f"wrote {prepared.folder}")
+    return prepared.folder
+
+
+def at_hand(asked: Asked, facts: dict[str, str]) -> Calibration | None:
+    """The cached calibration of the service on this backend, unless something disturbed it."""
+    scenario = asked.request.scenario
+    model = model_file(asked.request.model or scenario.service.model)
+    grid = Grid(cores=scenario.profile.cores, batches=scenario.profile.batches)
+    wanted = ProfileRequest(model, scenario.service.image_shape, grid, profile_host(), "")
+    found = load_calibration(calibration_path(model.name, wanted.identity(facts)))
+    return None if found is None or found.disturbed else found
+
+
+def cached_calibration(run: Path) -> Calibration | None:
+    """The cached calibration for what a run used, unless it comes from this very run."""
+    manifest = real_manifest(run_folders(run)[0])
+    found = load_calibration(calibration_path(manifest["model"]["name"], identity_of(manifest)))
+    return None if found is not None and run.resolve().name in found.run_ids else found
+
+
+def judge(console: Console, run: Path, calibration: Calibration | None, draws: int) -> None:
+    """Compare a real run with its twin, write everything into its folder. Raises CheckError when a bound is missed."""
+    reruns = [rerun_of(folder, calibration) for folder in run_folders(run)]
+    frames = [frame for rerun in reruns for frame in frames_of(console, rerun, draws)]
+    rows = write_rows(run / "fidelity.parquet", frames)
+    context = context_of(run, reruns, calibration, draws)
+    scenario = reruns[0].manifest["scenario"]
+    console.print(write_report(run, rows, context), markup=False, highlight=False, soft_wrap=True)
+    files = save_fidelity(rows, context.title, float(scenario["plan"]["slo_s"]), run)
+    say(console, f"wrote {run}/fidelity.parquet, .md, .json, {', '.join(path.suffix for path in files)}")
+    found = differences(rows)
+    if not all(one.within for one in found):
+        raise CheckError(f"fidelity: {verdict(found)}")
+
+
+def frames_of(console: Console, rerun: Rerun, draws: int) -> list[Any]:
+    """The tidy rows of one system and seed: real, twin, and every counterfactual twin."""
+    conditions = Conditions.of(rerun.manifest)
+    label = f"{rerun.manifest['system']['name']} seed {rerun.manifest['seed']}"
+    with console.status(f"simulating {label} ..."):
+        twins = [
+            measured(Label(one.system, one.seed, one.source, one.draw), one.requests, one.decisions, conditions)
+            for one in all_twins(rerun, draws)
+        ]
+    return [measured_folder(rerun.folder), *twins]
+
+
+def context_of(run: Path, reruns: Sequence[Rerun], calibration: Calibration | None, draws: int) -> Context:
+    """What stands above the numbers."""
+    manifest = reruns[0].manifest
+    host = manifest["host"]
+    seeds = sorted({int(rerun.manifest["seed"]) for rerun in reruns})
+    source = reruns[0].model.source
+    facts = {
+        "run": f"{run.resolve().name}, backend {manifest['backend']['backend']}, started {manifest['started_utc']}",
+        "machine": f"{host['cpu']}, {host['cores']} cores, kernel {host['kernel']}, cgroup {host['cgroup']}",
+        "seeds": f"{', '.join(map(str, seeds))} ({len(seeds)}; means over seeds are compared)",
+        "twin": f"{draws} draws per system and seed from the run's own plan; its value is their median",
+        "profile": f"{source['name']}, {source.get('measured_utc', source.get('from'))}",
+        "calibration": calibration_text(calibration),
+    }
+    notes = dict.fromkeys(note for rerun in reruns for note in (*rerun.model.notes, *run_notes(rerun)))
+    return Context(manifest["scenario"]["name"], facts, tuple(notes), {c.name: c.means for c in COMPONENTS})
+
+
+def calibration_text(calibration: Calibration | None) -> str:
+    """Where the twin's parameters come from."""
+    if calibration is None:
+        return "none; the twin knows the profile alone, its delays are defaults"
+    runs = ", ".join(sorted(calibration.run_ids))
+    return f"run {runs} on scenario {calibration.scenario} ({calibration.measured_utc}), not this run"
+
+
+def run_notes(rerun: Rerun) -> list[str]:
+    """What a reader must know about a real run."""
+    name = f"{rerun.manifest['system']['name']}, seed {rerun.manifest['seed']}"
+    notes = []
+    if not rerun.manifest["valid"]:
+        notes.append(f"note: {name} is INVALID: {'; '.join(rerun.manifest['invalid_reasons'])}")
+    if rerun.other_cores > MUCH_OTHER_CORES:
+        notes.append(
+            f"note: while {name} ran, {rerun.other_cores:.1f} cores of this machine did other work than serving"
+        )
+    return notes

@@ -1,0 +1,135 @@
+"""What a real run says about the components of the twin's model: service times, delays of actuators, the way in and
+out of the gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from harness.control import plan_actions, replica_name
+from harness.tables import DECISIONS, REQUESTS, read_parquet
+from harness.types import Action, AddReplica, Allocation, Resize, SetBatch, SetThreads
+
+Floats = npt.NDArray[np.float64]
+Cell = tuple[int, float]  # batch size, cores
+_DIGITS = 6  # cores are read back in whole microseconds of quota
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One batch as it was served. service_s: dispatch to answer, at the gateway."""
+
+    batch: int
+    cores: float
+    service_s: float
+
+    @property
+    def cell(self) -> Cell:
+        """Batch size and cores."""
+        return self.batch, self.cores
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How long changes took, s: of cores in place, of settings through the gateway, of starting a replica."""
+
+    resize_s: tuple[float, ...] = ()
+    control_s: tuple[float, ...] = ()
+    cold_start_s: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One system on one seed, as it was. batches: in the order they began. inbound_s: due to queued, per request;
+    outbound_s: end of service to client, per served request."""
+
+    batches: tuple[Served, ...]
+    changes: Changes
+    inbound_s: tuple[float, ...]
+    outbound_s: tuple[float, ...]
+
+
+def observed(folder: Path, manifest: Mapping[str, Any]) -> Observed:
+    """What the folder of one system and seed says. Raises UsageError when a file is missing or of another schema."""
+    requests = read_parquet(folder / "requests.parquet", REQUESTS)
+    decisions = read_parquet(folder / "decisions.parquet", DECISIONS)
+    start = Allocation(**manifest["start"])
+    return Observed(
+        batches_of(requests),
+        changes_of(decisions, start),
+        _finite(_floats(requests, "queued_s") - _floats(requests, "due_s")),
+        _finite(_floats(requests, "received_s") - _floats(requests, "finished_s")),
+    )
+
+
+def batches_of(requests: pa.Table) -> tuple[Served, ...]:
+    """The batches that were answered, in the order they began."""
+    names = ("batch_id", "batch_size", "cores", "started_s", "finished_s")
+    columns = [_floats(requests, name) for name in names]
+    answered = np.all([np.isfinite(column) for column in columns], axis=0)
+    ids, sizes, cores, started_s, finished_s = (column[answered] for column in columns)
+    _, first = np.unique(ids, return_index=True)
+    order = first[np.lexsort((ids[first], started_s[first]))]
+    return tuple(
+        Served(int(sizes[k]), round(float(cores[k]), _DIGITS), float(finished_s[k] - started_s[k])) for k in order
+    )
+
+
+def changes_of(decisions: pa.Table, start: Allocation) -> Changes:
+    """How long each kind of change took, from the decisions that came into force.
+
+    A row says when the last change of cores was in force. Calls to the gateway that went before it are taken off, at
+    the median of the decisions that were nothing but such a call.
+    """
+    steps = [(tuple(actions), took_s) for actions, took_s in _steps(decisions, start)]
+    control_s = [took_s for actions, took_s in steps if actions and _has_only(actions, SetBatch | SetThreads)]
+    each_s = float(np.median(control_s)) if control_s else 0.0
+    resize_s, cold_start_s = [], []
+    for actions, took_s in steps:
+        last = max((k for k, a in enumerate(actions) if isinstance(a, Resize | AddReplica)), default=-1)
+        before = actions[: last + 1]
+        calls = sum(isinstance(a, SetBatch | SetThreads) for a in before)
+        left_s = max(0.0, took_s - calls * each_s)
+        if last >= 0 and _has_only(before, Resize | SetBatch | SetThreads):
+            resize_s.append(left_s / sum(isinstance(a, Resize) for a in before))
+        elif sum(isinstance(a, AddReplica) for a in before) == 1 and not any(isinstance(a, Resize) for a in before):
+            cold_start_s.append(left_s)
+    return Changes(tuple(resize_s), tuple(control_s), tuple(cold_start_s))
+
+
+def _has_only(actions: tuple[Action, ...], kinds: Any) -> bool:
+    return all(isinstance(action, kinds) for action in actions)
+
+
+def _steps(decisions: pa.Table, start: Allocation) -> Iterator[tuple[tuple[Action, ...], float]]:
+    """The actions of every decision that changed something and succeeded, and from request to effect, s."""
+    before = start
+    for row in decisions.to_pylist():
+        names = [replica_name(k) for k in range(before.replicas)]
+        target = replace(
+            start,
+            cores=row["target_cores"],
+            replicas=row["target_replicas"],
+            batch_size=row["target_batch_size"],
+        )
+        if row["outcome"] == "ok":
+            if actions := plan_actions(before, target, names):
+                yield actions, max(0.0, row["effective_s"] - row["requested_at_s"])
+            before = target
+        else:  # what is in force then; the batch bound is not on record
+            before = replace(before, cores=row["effective_cores"], replicas=row["effective_replicas"])
+
+
+def _floats(table: pa.Table, name: str) -> Floats:
+    values: Floats = table.column(name).to_numpy(zero_copy_only=False).astype(np.float64)
+    return values
+
+
+def _finite(values: Floats) -> tuple[float, ...]:
+    return tuple(np.maximum(values[np.isfinite(values)], 0.0).tolist())
