@@ -8,6 +8,7 @@ from harness.policy.system import System
 from systems.fa2 import policy as fa2
 from systems.fa2_prototype import policy as fa2_prototype
 from systems.hpa import policy as hpa
+from systems.oracle import policy as oracle
 from systems.sponge import policy as sponge
 from systems.sponge_prototype import policy as sponge_prototype
 from systems.static import policy as static
@@ -38,5 +39,6 @@ SYSTEMS: dict[str, System] = {
         System("hpa", hpa.build, _HERE / "hpa" / "system.toml"),
         System("vpa", vpa.build, _HERE / "vpa" / "vpa.toml"),
         System("vpa-fast", vpa.build, _HERE / "vpa" / "vpa-fast.toml"),
+        System("oracle", oracle.build, _HERE / "oracle" / "system.toml", oracle.foresee),
     )
 }

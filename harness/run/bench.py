@@ -11,12 +11,14 @@ from typing import Any
 from harness.errors import unknown_name
 from harness.latency import LatencyModel
 from harness.load.selftest import cached_selftest
+from harness.oracle.foresight import Foresight
 from harness.plan import describe_traces
 from harness.policy.bounded import Bounded
 from harness.policy.conditions import Conditions
 from harness.policy.system import SystemFile
 from harness.published import published_model
 from harness.replica.models import ModelFile, model_file
+from harness.run.foresight import Known, foresight_of
 from harness.run.host import code_facts, host_facts, package_versions
 from harness.run.plans import PlannedSeed, plan_seed
 from harness.run.session import Session, Watch, run_session
@@ -103,10 +105,12 @@ def conditions_of(scenario: Scenario, latency: LatencyModel) -> Conditions:
     )
 
 
-def build_system(name: str, conditions: Conditions, scenario: Scenario | None = None) -> tuple[Policy, SystemFile]:
+def build_system(
+    name: str, conditions: Conditions, scenario: Scenario | None = None, foresight: Foresight | None = None
+) -> tuple[Policy, SystemFile]:
     """The policy of a system, kept within bounds, and what its file says (the scenario overrides its settings).
 
-    Raises UsageError.
+    foresight: the whole plan, for the one that may know it. Raises UsageError.
     """
     if name not in SYSTEMS:
         raise unknown_name("systems", "system", name, SYSTEMS)
@@ -116,7 +120,10 @@ def build_system(name: str, conditions: Conditions, scenario: Scenario | None = 
     if scenario is not None:
         file = replace(file, settings=scenario.settings_of(name, file.settings))
         place = f"{place}, or overrides: {name}: settings of scenario {scenario.name}" if file.settings else place
-    return Bounded(system.build(conditions, file.settings, place), conditions), file
+    settings = file.settings
+    if system.foresee is not None and foresight is not None:
+        settings = system.foresee(foresight, settings, place)
+    return Bounded(system.build(conditions, settings, place), conditions), file
 
 
 def run_benchmark(prepared: Prepared, traces: dict[str, Trace], place: Backend, watch: Watch) -> list[Any]:
@@ -130,11 +137,12 @@ def run_benchmark(prepared: Prepared, traces: dict[str, Trace], place: Backend, 
     return manifests
 
 
-def session_of(prepared: Prepared, system: str, plan: PlannedSeed) -> Session:
-    """One system on one plan."""
+def session_of(prepared: Prepared, system: str, plan: PlannedSeed, known: Known | None = None) -> Session:
+    """One system on one plan. known: the twin it is to happen in, for the one that may know it."""
     scenario, model, latency = prepared.request.scenario, prepared.model, prepared.latency
     conditions = conditions_of(scenario, latency)
-    policy, file = build_system(system, conditions, scenario)
+    foresight = foresight_of(scenario, system, conditions, plan.path, known) if SYSTEMS[system].foresee else None
+    policy, file = build_system(system, conditions, scenario, foresight)
     engine = scenario.engine_of(system, file.engine, f"systems: {system}: engine")
     service = service_of(scenario, model, latency, prepared.run_id)
     facts = {

@@ -15,6 +15,7 @@ from harness.load.events import Progress
 from harness.plan.columns import Column
 from harness.record import decision_row, usage_row, write_manifest
 from harness.run.bench import Prepared, session_of
+from harness.run.foresight import Known
 from harness.run.plans import PlannedSeed, plan_seed
 from harness.run.session import Session, Status, Watch, utc_now
 from harness.run.side_by_side import side_by_side
@@ -110,9 +111,9 @@ def pieces_of(path: Path) -> Iterator[dict[str, Column]]:
 def run_task(task: Task) -> dict[str, Any]:
     """Simulate one system on one plan; its manifest."""
     scenario, plan = task.prepared.request.scenario, task.plan
-    session = session_of(task.prepared, task.system, plan)
     spec = scenario.twin_of(task.system, f"scenario {scenario.name}: twin of {task.system}")
-    spec = spec if task.model.ratios else replace(spec, service="mean")
+    spec = task.model.spec(spec)
+    session = session_of(task.prepared, task.system, plan, Known(spec, task.model.ratios))
     manifest = {**session.facts, "start": asdict(session.start), "backend": backend_facts(task.model, spec)}
     manifest["started_utc"] = utc_now()
     session.folder.mkdir(parents=True, exist_ok=True)

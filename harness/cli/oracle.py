@@ -1,0 +1,162 @@
+"""`sponge-bench oracle`: the floor of a scenario, a schedule near it, and every system of a run beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from harness.cli.display import Watcher
+from harness.cli.run import RESULTS, say
+from harness.cli.simulated import run_in_twin
+from harness.errors import UsageError
+from harness.replica.models import model_file
+from harness.results import finished_manifest, run_folders, summarise
+from harness.run.bench import RunRequest, check_systems, load_traces
+from harness.run.host import profile_host
+from harness.run.oracle import (
+    ORACLE,
+    Spent,
+    account,
+    add_oracle,
+    floor_of,
+    most_replicas,
+    scenario_of,
+    write_account,
+    write_prices,
+)
+from harness.run.twin_model import twin_model
+from harness.scenario import load_scenario
+from systems import SYSTEMS
+
+CAPTION = (
+    "floor: certified core-seconds that no run with as many violations stays under, whatever its policy. One replica,\n"
+    "resized in place; for systems that had several replicas, of any scaling (efficiency alone, a lower floor).\n"
+    "ratio: granted / floor. Granted core-seconds over the plan's duration; violations of all planned requests"
+)
+
+
+def oracle(
+    scenario: Annotated[str, typer.Argument(help="Scenario name, or the path of a scenario TOML file.")] = "",
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of a finished simulated run, in place of a scenario.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed.  [default: 1, or all of the run]")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
+    mirror: Annotated[Path | None, typer.Option(help="Folder with the traces' files.")] = None,
+) -> None:
+    """Compute the floor: the least core-seconds that meet the deadlines, knowing the whole plan.
+
+    Prints a certified lower bound, an achievable clairvoyant schedule (replayed in the twin), the gap between them,
+    and every system of the run beside the floor. Writes oracle.json into the run's folder and the schedule's rows
+    beside the other systems'. A scenario is first run in the twin with all cores beside the oracle; with --run, the
+    systems of that run are compared.
+
+    Examples:
+
+      sponge-bench oracle quickstart
+
+      sponge-bench oracle --run results/honest-eval/20261122T220611Z-f305
+    """
+    console = Console()
+    if (run is None) == (not scenario):
+        raise UsageError("oracle: give either a scenario or --run FOLDER")
+    folder = run if run is not None else simulated(console, scenario, 1 if seed is None else seed, out, mirror)
+    entries = [one_seed(console, folder, k, mirror) for k in seeds_in(folder, seed)]
+    path = write_account(folder, entries)
+    for entry in entries:
+        tell(console, entry)
+    say(console, CAPTION)
+    say(console, f"wrote {path}")
+
+
+def simulated(console: Console, scenario: str, seed: int, out: Path, mirror: Path | None) -> Path:
+    """A new run of the oracle and of all cores; its folder."""
+    chosen = load_scenario(scenario, SYSTEMS)
+    systems = ("static-max", ORACLE)
+    request = RunRequest(chosen, systems, (seed,), out, mirror)
+    check_systems(request)
+    watch = Watcher(console, len(systems), 0.0)
+    traces = load_traces(chosen, mirror)
+    return run_in_twin(request, traces, profile_host(), watch, lambda text: say(console, text))[0].folder
+
+
+def seeds_in(folder: Path, seed: int | None) -> list[int]:
+    """The seeds to look at. Raises UsageError when the run has none, or not the one asked for."""
+    found = sorted({int(path.name.removeprefix("seed-")) for path in run_folders(folder)})
+    if seed is not None and seed not in found:
+        raise UsageError(f"--seed = {seed}; {folder} has {', '.join(map(str, found))}")
+    return found if seed is None else [seed]
+
+
+def one_seed(console: Console, folder: Path, seed: int, mirror: Path | None) -> dict[str, Any]:
+    """Everything about one seed of a run; the oracle is simulated when the run does not have it."""
+    folders = [path for path in run_folders(folder) if path.name == f"seed-{seed}"]
+    manifest = finished_manifest(folders[0])
+    if manifest["backend"].get("backend") != "simulated":
+        raise UsageError(f"{folder}: is not a simulated run; the floor is one of the twin")
+    model = twin_model(scenario_of(manifest), model_file(manifest["model"]["name"]).name, profile_host())
+    own = folder / ORACLE / f"seed-{seed}"
+    if own not in folders:
+        with console.status(f"seed {seed}: searching a schedule ..."):
+            add_oracle(folder, manifest, model, load_traces(scenario_of(manifest), mirror))
+        folders.append(own)
+    with console.status(f"seed {seed}: proving the floor ..."):
+        floor = floor_of(folder, finished_manifest(own), model)
+        proven = floor.prove()
+    spent = [spent_by(path) for path in folders]
+    entry = account(floor, proven, finished_manifest(own), spent)
+    write_prices(own, floor, proven, entry["schedule"]["violations"] - entry["unmeetable"])
+    return entry
+
+
+def spent_by(folder: Path) -> Spent:
+    """What a system of a run spent."""
+    summary = summarise(folder)
+    return Spent(summary.system, summary.violations, summary.granted_core_s, most_replicas(folder))
+
+
+def tell(console: Console, entry: Mapping[str, Any]) -> None:
+    """Print one seed."""
+    own = entry["schedule"]
+    say(console, f"seed {entry['seed']}, {entry['planned']} requests planned, {entry['unmeetable']} of them unmeetable")
+    say(
+        console,
+        f"certified floor   {entry['bound_core_s']:9.1f} core-s ({entry['bound_cores']:.2f} cores on average) "
+        f"with {own['violations']} violations",
+    )
+    gap = "" if entry["gap"] is None else f", {entry['gap']:.1%} above the floor"
+    say(
+        console,
+        f"clairvoyant run   {own['granted_core_s']:9.1f} core-s ({own['mean_cores']:.2f} cores on average) "
+        f"with {own['violations']} violations{gap}",
+    )
+    say(console, f"any scaling       {entry['any_scaling_core_s']:9.1f} core-s at least, with as many")
+    say(console, f"violations        {entry['fewest_violations']:9d} at least, for one replica on all cores")
+    if entry["least_ratio"] < 1:
+        say(
+            console, f"service times are drawn; the floor takes all to be {entry['least_ratio']:.3f} of the fitted time"
+        )
+    console.print(_table(entry))
+
+
+def _table(entry: Mapping[str, Any]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for head in ("system", "violations", "granted\ncore-s", "floor\ncore-s", "ratio", "floor of"):
+        table.add_column(head, justify="left" if head in ("system", "floor of") else "right", no_wrap=True)
+    for row in sorted(entry["systems"], key=lambda row: row["granted_core_s"]):
+        ratio = "-" if row["ratio"] is None else f"{row['ratio']:.3f}"
+        share = row["violations"] / entry["planned"] if entry["planned"] else 0.0
+        table.add_row(
+            row["system"],
+            f"{share:.2%} {row['violations']}/{entry['planned']}",
+            f"{row['granted_core_s']:.1f}",
+            f"{row['floor_core_s']:.1f}",
+            ratio,
+            row["floor"],
+        )
+    return table

@@ -1,0 +1,148 @@
+"""The floor of a stored simulated run, the clairvoyant schedule in it, and how far every system is from the floor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from harness.errors import UsageError
+from harness.latency import LatencyModel
+from harness.oracle.floor import Floor, Proven
+from harness.run.bench import Prepared, RunRequest, conditions_of, prepare
+from harness.run.foresight import Known, foresight_of
+from harness.run.plans import PlannedSeed, plan_path
+from harness.run.simulated import Task, calibrated, run_task
+from harness.run.twin_model import TwinModel
+from harness.scenario import Scenario
+from harness.settings import from_mapping
+from harness.sim.spec import TwinSpec
+from harness.tables import DECISIONS, read_parquet, write_parquet
+from harness.traces import Trace
+
+ORACLE = "oracle"
+FILE = "oracle.json"
+VERSION = 1
+RELAXATION = (
+    "linear program solved with PuLP's CBC: a mix of core counts per control interval, fractional requests, batches as "
+    "large as the requests at hand allow; its prices checked in exact arithmetic"
+)
+CURVE_PER_CENT = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)  # violations at which the floor is told
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one system spent and missed on one seed's plan. replicas: the most it ever had."""
+
+    system: str
+    violations: int
+    granted_core_s: float
+    replicas: int
+
+
+def scenario_of(manifest: Mapping[str, Any]) -> Scenario:
+    """The scenario a run recorded, so that it need not be what its file says today."""
+    return from_mapping(Scenario, manifest["scenario"], "manifest.json: scenario")
+
+
+def add_oracle(folder: Path, manifest: Mapping[str, Any], model: TwinModel, traces: dict[str, Trace]) -> None:
+    """Simulate the oracle on the plan that `manifest`, of another system in this run, was made with."""
+    scenario, seed = scenario_of(manifest), int(manifest["seed"])
+    if LatencyModel.from_dict(manifest["latency"]) != model.latency:
+        raise UsageError(f"{folder}: its latency profile is no longer the newest of this host; run the scenario again")
+    prepared = prepared_again(folder, scenario, manifest, model, traces)
+    plan = PlannedSeed(seed, plan_path(folder, seed), dict(manifest["plan"]), manifest["plan_sha256"])
+    run_task(Task(prepared, ORACLE, plan, calibrated(model, scenario.profile)))
+
+
+def prepared_again(
+    folder: Path, scenario: Scenario, manifest: Mapping[str, Any], model: TwinModel, traces: dict[str, Trace]
+) -> Prepared:
+    """A finished run as if it were still being made, to add to it."""
+    request = RunRequest(
+        scenario, (ORACLE,), (int(manifest["seed"]),), folder.parent.parent, model=manifest["model"]["name"]
+    )
+    found = prepare(request, model.latency, traces, folder.name)
+    return replace(found, folder=folder)
+
+
+def floor_of(folder: Path, manifest: Mapping[str, Any], model: TwinModel) -> Floor:
+    """The floor of the plan of a run's seed, in the twin that the run of `manifest` happened in."""
+    scenario = scenario_of(manifest)
+    conditions = conditions_of(scenario, LatencyModel.from_dict(manifest["latency"]))
+    spec = from_mapping(TwinSpec, manifest["backend"]["twin"], "manifest.json: twin")
+    known = Known(spec, calibrated(model, scenario.profile).ratios)
+    return Floor.of(foresight_of(scenario, ORACLE, conditions, plan_path(folder, int(manifest["seed"])), known))
+
+
+def account(floor: Floor, proven: Proven, manifest: Mapping[str, Any], spent: list[Spent]) -> dict[str, Any]:
+    """One seed's entry of oracle.json. spent: all systems of the run, the oracle among them."""
+    planned, unmeetable = int(manifest["counts"]["planned"]), floor.windows.unmeetable
+    own = next(entry for entry in spent if entry.system == ORACLE)
+    bound_core_s = proven.core_s(own.violations - unmeetable)
+    duration_s = floor.foresight.duration_s
+    curve = sorted({round(planned * share / 100) for share in CURVE_PER_CENT} | {entry.violations for entry in spent})
+    return {
+        "seed": manifest["seed"],
+        "planned": planned,
+        "unmeetable": unmeetable,
+        "fewest_violations": unmeetable + proven.fewest_misses,
+        "least_ratio": floor.foresight.least_ratio,
+        "bound_core_s": bound_core_s,
+        "bound_cores": bound_core_s / duration_s,
+        "any_scaling_core_s": floor.any_scaling_core_s(max(0, own.violations - unmeetable)),
+        "schedule": {**asdict(own), "mean_cores": own.granted_core_s / duration_s},
+        "gap": own.granted_core_s / bound_core_s - 1 if bound_core_s > 0 else None,
+        "floor": [
+            {"violations": violations, "core_s": proven.core_s(violations - unmeetable)}
+            for violations in curve
+            if violations >= unmeetable
+        ],
+        "systems": [_compared(floor, proven, entry) for entry in spent],
+    }
+
+
+def _compared(floor: Floor, proven: Proven, entry: Spent) -> dict[str, Any]:
+    """A system beside the floor for as many misses as it had."""
+    misses = entry.violations - floor.windows.unmeetable
+    one = entry.replicas <= 1
+    floor_core_s = proven.core_s(misses) if one else floor.any_scaling_core_s(max(0, misses))
+    ratio = entry.granted_core_s / floor_core_s if floor_core_s > 0 else None
+    return {
+        **asdict(entry),
+        "floor": "one replica" if one else "any scaling",
+        "floor_core_s": floor_core_s,
+        "ratio": ratio,
+    }
+
+
+def most_replicas(folder: Path) -> int:
+    """The most replicas that ever existed in one folder's run."""
+    counts = read_parquet(folder / "decisions.parquet", DECISIONS, ("effective_replicas",))["effective_replicas"]
+    start = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["start"]["replicas"]
+    return max([int(start), *(int(n) for n in counts.to_pylist() if n is not None)])
+
+
+def write_account(folder: Path, entries: list[dict[str, Any]]) -> Path:
+    """Write oracle.json into the run's folder; entries of other seeds that are there stay."""
+    path = folder / FILE
+    before = json.loads(path.read_text(encoding="utf-8"))["seeds"] if path.is_file() else []
+    seeds = {entry["seed"] for entry in entries}
+    merged = sorted([e for e in before if e["seed"] not in seeds] + entries, key=lambda entry: int(entry["seed"]))
+    text = json.dumps({"schema_version": VERSION, "relaxation": RELAXATION, "seeds": merged}, indent=1)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def write_prices(folder: Path, floor: Floor, proven: Proven, misses: int) -> None:
+    """Write the certificate beside the oracle's rows: the prices that prove most for so many misses."""
+    borders_s = floor.slots.borders_s
+    columns = {"begin_s": borders_s[:-1], "end_s": borders_s[1:], "price_core_s": proven.best(misses).prices}
+    write_parquet(folder / "prices.parquet", pa.table({name: np.asarray(v) for name, v in columns.items()}))
