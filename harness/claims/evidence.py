@@ -11,27 +11,13 @@ import numpy as np
 
 from harness.claims.decomposition import Parts, parts_of
 from harness.stats.interval import Estimate
-from harness.stored.measures import Measures, by_unit, measures_of
+from harness.stored.modes import Mode, mode_of_run, newest_mode
 from harness.stored.prototype import first_collapse_s, prototype_violation_percent
 from harness.stored.published import PublishedSeries, read_published
 from harness.stored.runs import StoredRun, newest_run
 from harness.stored.spread import Unit, mean_difference_of, mean_of, mean_of_share, ratio_of
-from harness.stored.sweeps import measures_in, newest_sweep
 
 PAPER, HONEST, MIXED = "paper-eval", "honest-eval", "mixed-clients"
-
-
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """The measures of one scenario. source: as captions name it."""
-
-    scenario: str
-    source: Mapping[str, Any]
-    measures: tuple[Measures, ...]
-
-    def values(self, system: str, name: str) -> dict[Unit, float]:
-        """One measure of one system; empty when the system did not run."""
-        return by_unit(self.measures, system, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +41,15 @@ class Evidence:
 
 def gather(results: Path) -> Evidence:
     """Read what there is: the newest valid run of each scenario, or its newest sweep when that is what it has."""
-    paper = newest_run(results, PAPER)
+    paper = newest_run(results, PAPER, "sponge-prototype")
     return Evidence(
         published=read_published(),
         paper=mode_of_run(paper),
-        honest=newest_mode(results, HONEST),
-        mixed=newest_mode(results, MIXED),
+        honest=newest_mode(results, HONEST, "sponge"),
+        mixed=newest_mode(results, MIXED, "sponge", "sponge-fifo"),
         parts=parts_of(paper) if paper else {},
         collapse_s=collapses(paper) if paper else {},
     )
-
-
-def newest_mode(results: Path, scenario: str) -> Mode | None:
-    """The newest sweep of a scenario, or its newest run when there is no sweep."""
-    sweep = newest_sweep(results, scenario)
-    if sweep is not None:
-        return Mode(scenario, sweep.source(), measures_in(sweep))
-    return mode_of_run(newest_run(results, scenario))
-
-
-def mode_of_run(run: StoredRun | None) -> Mode | None:
-    """The measures of a run."""
-    return None if run is None else Mode(run.scenario, run.source(), measures_of(run))
 
 
 def collapses(run: StoredRun) -> dict[Unit, float]:

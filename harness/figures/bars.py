@@ -20,28 +20,29 @@ from harness.figures.style import (
     looks_of,
 )
 from harness.stats.interval import Estimate
-from harness.stored.measures import Measures, by_unit, measures_of
-from harness.stored.runs import StoredRun, newest_run
+from harness.stored.modes import Mode, mode_of_run, newest_mode
+from harness.stored.runs import newest_run
 from harness.stored.spread import mean_of_share
 
 HONEST, PAPER = "honest-eval", "paper-eval"
-COMMAND = "sponge-bench run honest-eval --backend simulated --seeds 5"
+COMMAND = "sponge-bench sweep honest-eval"
 ABLATIONS = ("sponge", "sponge-fifo", "sponge-no-batching", "sponge-hold", "sponge-maxout", "sponge-reactive",
              "sponge-prototype")  # fmt: skip
 LINEAR_BELOW_PERCENT = 0.1
+NO_FLOOR = "The floor of the oracle is not drawn: it was not computed for this run (sponge-bench oracle --run)."
 
 
 def draw_ablation(results: Path) -> Drawn | Skipped:
     """Violations and cores of sponge and its ablations, with intervals."""
-    run = newest_run(results, HONEST)
-    systems = [name for name in ABLATIONS if run and name in run.systems]
-    if run is None or len(systems) < 2:
-        return Skipped(f"no valid run of {HONEST} with ablations of sponge", COMMAND)
-    measures, looks = measures_of(run), looks_of(systems)
+    mode = newest_mode(results, HONEST, "sponge")
+    systems = [name for name in ABLATIONS if mode and name in mode.systems]
+    if mode is None or len(systems) < 2:
+        return Skipped(f"no finished sweep and no valid run of {HONEST} with ablations of sponge", COMMAND)
+    looks = looks_of(systems)
     figure, axes = canvas(1, 2, TWO_COLUMNS_IN, 0.27 * len(systems) + 0.9, sharey=True)
     numbers: dict[str, Any] = {}
     for panel, (name, unit) in zip(axes[0], (("violation_percent", "%"), ("mean_cores", "cores")), strict=True):
-        estimates = [mean_of_share(by_unit(measures, system, name)) for system in systems]
+        estimates = [mean_of_share(mode.values(system, name)) for system in systems]
         bars(panel, systems, estimates, [looks[s].colour for s in systems])
         numbers[name] = {s: plain(e) for s, e in zip(systems, estimates, strict=True)}
         panel.set_xlabel("violations (% of planned requests)" if unit == "%" else "granted cores, mean over time")
@@ -51,9 +52,9 @@ def draw_ablation(results: Path) -> Drawn | Skipped:
         figure,
         "What each part of Sponge is worth",
         f"Each row but the first and the prototype changes one thing of sponge. Bars: mean over "
-        f"{units_text(measures)} of {run.scenario}; whiskers: 95 % interval of that mean (Student); numbers: the "
+        f"{mode.units_text()} of {mode.scenario}; whiskers: 95 % interval of that mean (Student); numbers: the "
         f"means. A dropped or failed request is a violation.",
-        runs=(run.source(),),
+        **sources(mode),
         numbers=numbers,
     )
 
@@ -75,15 +76,16 @@ def bars(axes: Axes, systems: Sequence[str], estimates: Sequence[Estimate], colo
 
 def draw_pareto(results: Path) -> Drawn | Skipped:
     """Cost against violations of all systems, with the oracle's floor when it was computed."""
-    run = newest_run(results, HONEST) or newest_run(results, PAPER)
-    if run is None:
-        return Skipped(f"no valid run of {HONEST} or {PAPER}", COMMAND)
-    measures, systems = measures_of(run), run.systems
-    looks, floor = looks_of(systems), read_floor(run)
+    run = newest_run(results, HONEST, "sponge")
+    mode = mode_of_run(run) or newest_mode(results, HONEST, "sponge") or newest_mode(results, PAPER)
+    if mode is None:
+        return Skipped(f"no valid run of {HONEST}", COMMAND)
+    systems, floor = mode.systems, read_floor(run) if run else None
+    looks = looks_of(systems)
     figure, axes = canvas(1, 1, TWO_COLUMNS_IN, 3.3)
     panel, numbers, markers = axes[0, 0], dict[str, Any](), []
     for system in systems:
-        cost, missed = (mean_of_share(by_unit(measures, system, name)) for name in ("mean_cores", "violation_percent"))
+        cost, missed = (mean_of_share(mode.values(system, name)) for name in ("mean_cores", "violation_percent"))
         numbers[system] = {"mean_cores": plain(cost), "violation_percent": plain(missed)}
         look = looks[system]
         panel.errorbar(cost.value, missed.value, xerr=whiskers([cost]), yerr=whiskers([missed]), fmt="none",
@@ -92,36 +94,37 @@ def draw_pareto(results: Path) -> Drawn | Skipped:
                               fillstyle="none" if system in ABLATIONS[1:-1] else "full", label=system)  # fmt: skip
     if floor is not None:
         draw_floor(panel, floor)
-        numbers["oracle"] = floor.numbers()
+        numbers["floor"] = floor.numbers()
     panel.set_yscale("symlog", linthresh=LINEAR_BELOW_PERCENT, linscale=0.5)
     panel.set_ylim(-0.02, 130.0)
     panel.set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
-    panel.set_xlim(0.0, float(run.facts["scenario"]["cores"]["max_cores"]) * 1.05)
+    panel.set_xlim(0.0, 1.05 * max(one.mean_cores for one in mode.measures))
     panel.set_xlabel("granted cores, mean over time")
     panel.set_ylabel("violations (% of planned requests)")
     figure.legend(handles=markers, loc="outside right upper")
     return Drawn(
         figure,
         "Cost against violations",
-        f"Lower and further left is better. Points: mean over {units_text(measures)} of {run.scenario}; whiskers: "
+        f"Lower and further left is better. Points: mean over {mode.units_text()} of {mode.scenario}; whiskers: "
         f"95 % intervals of the means (Student). Vertical axis: logarithmic above {LINEAR_BELOW_PERCENT:g} %, linear "
-        f"below. {floor.sentence() if floor else 'The floor of the oracle is not drawn: the run has none.'}",
-        runs=(run.source(),),
+        f"below. {floor.sentence() if floor else NO_FLOOR}",
+        **sources(mode),
         numbers=numbers,
     )
 
 
 def draw_floor(axes: Axes, floor: Floor) -> None:
-    """Shade what no policy can reach, and mark the achievable clairvoyant schedule."""
-    axes.axvspan(0.0, floor.bound_cores, color=SHADE, linewidth=0)
-    axes.text(floor.bound_cores, 60.0, "oracle's bound ", ha="right", va="center", rotation=90)
-    if floor.schedule_cores is not None and floor.schedule_violation_percent is not None:
-        look = looks_of(["oracle"])["oracle"]
-        axes.plot(
-            floor.schedule_cores, floor.schedule_violation_percent, look.marker, color=look.colour, markersize=5.5
-        )
-        axes.annotate("oracle", (floor.schedule_cores, floor.schedule_violation_percent), xytext=(4, 4),
-                      textcoords="offset points")  # fmt: skip
+    """Shade what one replica cannot reach; mark the bound that holds for any number of them."""
+    percent = np.concatenate(([0.0], floor.violation_percent))
+    cores = np.concatenate((floor.cores[:1], floor.cores))
+    axes.fill_betweenx(percent, 0.0, cores, color=SHADE, linewidth=0)
+    axes.plot(cores, percent, color=BLACK, linewidth=0.8)
+    axes.axvline(floor.any_scaling_cores, color=BLACK, linewidth=0.8, linestyle=(0, (1, 1.2)))
+
+
+def sources(mode: Mode) -> dict[str, Any]:
+    """Where a figure says it comes from: a sweep or a run."""
+    return {"sweeps" if mode.is_sweep else "runs": (mode.source,)}
 
 
 def whiskers(estimates: Sequence[Estimate]) -> Any:
@@ -135,14 +138,3 @@ def plain(one: Estimate) -> dict[str, float | int | None]:
     """An estimate as JSON has it; no interval is null."""
     ends = {name: None if np.isnan(end) else end for name, end in (("low", one.low), ("high", one.high))}
     return {"mean": one.value, **ends, "units": one.n}
-
-
-def units_text(measures: Sequence[Measures]) -> str:
-    """`5 seeds`, or `5 seeds on each of 7 routes`."""
-    seeds, routes = len({m.seed for m in measures}), len({m.route for m in measures})
-    return f"{seeds} seeds" if routes == 1 else f"{seeds} seeds on each of {routes} routes"
-
-
-def has(run: StoredRun | None, *systems: str) -> bool:
-    """Whether a run has all these systems."""
-    return run is not None and set(systems) <= set(run.systems)

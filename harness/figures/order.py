@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.figures.bars import has, plain, whiskers
+from harness.figures.bars import plain, whiskers
 from harness.figures.output import Drawn, Skipped
 from harness.figures.style import TWO_COLUMNS_IN, Axes, canvas, label_panels, legend_above, looks_of
 from harness.results import violated
@@ -26,7 +26,7 @@ ALL = "all"
 
 def draw_order(results: Path) -> Drawn | Skipped:
     """Violations per payload size, and how much time was left at the answer, for EDF and FIFO."""
-    run = next((run for name in SCENARIOS if has(run := newest_run(results, name), *SYSTEMS)), None)
+    run = next((run for name in SCENARIOS if (run := newest_run(results, name, *SYSTEMS))), None)
     if run is None:
         return Skipped("no valid run of mixed-clients with sponge and sponge-fifo", COMMAND)
     missed = {system: missed_percent(run, system) for system in SYSTEMS}
@@ -36,7 +36,7 @@ def draw_order(results: Path) -> Drawn | Skipped:
     grouped_bars(axes[0, 0], groups, estimates)
     slack_curves(axes[0, 1], run)
     label_panels(axes[0], ("violations by payload", "time left at the answer"))
-    legend_above(figure, axes[0, 0].get_legend_handles_labels()[0] + axes[0, 1].get_legend_handles_labels()[0], 4)
+    legend_above(figure, axes[0, 0].get_legend_handles_labels()[0] + axes[0, 1].get_legend_handles_labels()[0])
     saved = mean_difference_of(missed["sponge-fifo"][ALL], missed["sponge"][ALL])
     return Drawn(
         figure,

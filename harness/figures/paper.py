@@ -12,6 +12,7 @@ from harness.figures.dynamic_slo import draw_dynamic_slo
 from harness.figures.latency_grid import draw_latency
 from harness.figures.order import draw_order
 from harness.figures.output import Drawn, Skipped, write
+from harness.figures.sensitivity import figures_of_sweeps
 from harness.figures.style import in_style
 from harness.figures.timeline import draw_timeline
 
@@ -22,6 +23,7 @@ FIGURES: Mapping[str, Callable[[Path], Drawn | Skipped]] = {
     "order": draw_order,
     "pareto": draw_pareto,
     "ablation": draw_ablation,
+    **figures_of_sweeps(),
 }
 
 

@@ -121,9 +121,18 @@ def in_style() -> Any:
     return matplotlib.rc_context(SETTINGS)
 
 
-def legend_above(figure: Figure, handles: Iterable[Any], columns: int) -> None:
-    """A legend above all axes, where it covers no data."""
-    figure.legend(handles=list(handles), loc="outside upper center", ncols=columns, columnspacing=1.2)
+def legend_above(figure: Figure, handles: Iterable[Any], most_columns: int = 5) -> None:
+    """A legend above all axes, where it covers no data; in rows of about the same length."""
+    found = list(handles)
+    rows = -(-len(found) // most_columns)
+    figure.legend(handles=found, loc="outside upper center", ncols=-(-len(found) // rows), columnspacing=1.2)
+
+
+def round_ticks(axis: Any, most: int = 5) -> None:
+    """Ticks at whole numbers that people count in."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(most, integer=True, steps=[1, 2, 4, 5, 10]))
 
 
 def label_panels(axes: Iterable[Axes], titles: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.figures.output import Drawn, Skipped
-from harness.figures.style import PUBLISHED, TWO_COLUMNS_IN, Axes, Look, canvas, legend_above, looks_of
+from harness.figures.style import PUBLISHED, TWO_COLUMNS_IN, Axes, Look, canvas, legend_above, looks_of, round_ticks
 from harness.stored.prototype import prototype_violation_percent
 from harness.stored.published import DURATION_S, PublishedSeries, read_published, step_times_s
 from harness.stored.runs import Cell, newest_run
@@ -21,7 +21,7 @@ FIRST = ("sponge-prototype", "sponge", "fa2-prototype", "fa2", "static-8", "stat
 
 def draw_timeline(results: Path) -> Drawn | Skipped:
     """All systems of the newest run of the published set-up, first seed."""
-    run = newest_run(results, SCENARIO)
+    run = newest_run(results, SCENARIO, "sponge-prototype")
     if run is None:
         return Skipped(f"no valid run of {SCENARIO}", COMMAND)
     systems = sorted(run.systems, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST),))
@@ -33,13 +33,15 @@ def draw_timeline(results: Path) -> Drawn | Skipped:
         draw_violations(left, cell, looks[system], published_violations(system, published))
         draw_cores(right, cell, looks[system], published_cores(system, published))
         right.set_ylim(0.0, most_cores * 1.08)
+        round_ticks(left.yaxis, 3)
+        round_ticks(right.yaxis, 4)
         left.set_ylabel(system.replace("-", "-\n", 1) if len(system) > 12 else system)
     axes[0, 0].set_title(f"violations (% of requests), mean of {SMOOTH_S} s", loc="left")
     axes[0, 1].set_title("granted cores", loc="left")
     for bottom in axes[-1]:
         bottom.set_xlabel("time (s)")
         bottom.set_xlim(0.0, max(cell.duration_s for cell in run.cells))
-    legend_above(figure, handles(), 4)
+    legend_above(figure, handles())
     figure.align_ylabels(axes[:, 0])
     seed = run.seeds[0]
     return Drawn(

@@ -88,12 +88,15 @@ class StoredRun:
         }
 
 
-def newest_run(results: Path, scenario: str) -> StoredRun | None:
-    """The newest run of a scenario with at least one valid cell, by run id (which begins with its time of day)."""
+def newest_run(results: Path, scenario: str, *systems: str) -> StoredRun | None:
+    """The newest run of a scenario with a valid cell of each of these systems, by run id (which begins with its time).
+
+    A run made for something else, say for a single system, is passed over.
+    """
     folders = [path for path in (results / scenario).glob("*") if path.is_dir()]
     for folder in sorted(folders, key=lambda path: path.name, reverse=True):
         run = read_run(folder)
-        if run.cells:
+        if run.cells and set(systems) <= set(run.systems):
             return run
     return None
 

@@ -8,25 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from harness.errors import UsageError
 from harness.stored.measures import Measures
 from harness.stored.runs import read_json
 
 ROUTE = "plan.network.trace"
-DURATION = "plan.duration_s"
-KNOWN = ("case", "system", "seed")
+NEEDED = ("system", "seed", "violation_rate", "mean_cores")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSweep:
-    """rows: columns case, one per axis (a dotted key of the scenario), system, seed, then what was measured."""
+    """rows: columns case, one per axis (a dotted key of the scenario), system, seed, then what was measured.
+
+    invalid: how many rows were left out.
+    """
 
     scenario: str
     sweep_id: str
     folder: Path
     facts: Mapping[str, Any]
     rows: pd.DataFrame
+    invalid: int = 0
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -57,47 +62,46 @@ class StoredSweep:
             "axes": list(self.axes),
             "backend": str(self.facts.get("backend", "simulated")),
             "git_commit": str(self.facts.get("git_commit") or first.get("git_commit", "")),
+            "invalid_left_out": [f"{self.invalid} rows"] if self.invalid else [],
             "git_dirty": bool(self.facts.get("git_dirty", first.get("git_dirty", False))),
         }
 
 
-def newest_sweep(results: Path, scenario: str) -> StoredSweep | None:
-    """The newest finished sweep of a scenario, by its id (which begins with its time of day)."""
-    found = sorted((results / scenario).glob("*/sweep.parquet"), key=lambda path: path.parent.name)
-    return read_sweep(found[-1].parent) if found else None
+def newest_sweep(results: Path, scenario: str, *systems: str) -> StoredSweep | None:
+    """The finished sweep of a scenario with each of these systems that started last."""
+    swept = [read_sweep(path.parent) for path in (results / scenario).glob("*/sweep.parquet")]
+    found = [sweep for sweep in swept if set(systems) <= set(sweep.systems)]
+    return max(found, key=lambda sweep: (str(sweep.facts.get("started_utc", "")), sweep.sweep_id), default=None)
 
 
 def read_sweep(folder: Path) -> StoredSweep:
-    """One sweep. Raises UsageError when its table lacks system or seed."""
-    rows = pd.read_parquet(folder / "sweep.parquet")
-    if missing := {"system", "seed"} - set(rows.columns):
-        raise UsageError(f"{folder / 'sweep.parquet'}: has no column {', '.join(sorted(missing))}")
+    """One sweep, its invalid rows left out, with violation_percent beside violation_rate.
+
+    Raises UsageError when the table lacks a column that is needed.
+    """
+    path = folder / "sweep.parquet"
+    rows = read_columns(path)
     facts = read_json(folder / "sweep.json") if (folder / "sweep.json").exists() else {}
-    return StoredSweep(folder.parent.name, folder.name, folder, facts, rows)
+    invalid = int((~rows["valid"]).sum()) if "valid" in rows else 0
+    kept = rows[rows["valid"]] if invalid else rows
+    kept = kept.assign(violation_percent=100.0 * kept["violation_rate"]).reset_index(drop=True)
+    return StoredSweep(folder.parent.name, folder.name, folder, facts, kept, invalid)
 
 
-def with_per_cent(sweep: StoredSweep) -> pd.DataFrame:
-    """The rows with violation_percent and mean_cores. Raises UsageError when they cannot be computed."""
-    rows = sweep.rows.copy()
+def read_columns(path: Path) -> pd.DataFrame:
+    """The table of a sweep. Raises UsageError when it cannot be read or lacks a column that is needed."""
     try:
-        rows["violation_percent"] = 100.0 * rows["violation_rate"]
-        rows["mean_cores"] = rows["mean_cores"] if "mean_cores" in rows else rows["granted_core_s"] / duration_s(sweep)
-    except KeyError as error:
-        raise UsageError(f"{sweep.folder / 'sweep.parquet'}: has no column {error}") from error
+        rows = pq.read_table(path).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise UsageError(f"{path}: not a readable Parquet file ({error})") from error
+    for name in NEEDED:
+        if name not in rows:
+            raise UsageError(f"{path}: column {name} is missing; must have {', '.join(NEEDED)}")
     return rows
-
-
-def duration_s(sweep: StoredSweep) -> Any:
-    """The plan's duration of each row, s."""
-    if DURATION in sweep.rows:
-        return sweep.rows[DURATION]
-    scenario = sweep.facts.get("scenario", {})
-    return float(scenario["plan"]["duration_s"])
 
 
 def measures_in(sweep: StoredSweep) -> tuple[Measures, ...]:
     """The rows of a sweep over routes as measures; the prototype's metric is not in them (NaN)."""
-    rows = with_per_cent(sweep)
     nan = float("nan")
     return tuple(
         Measures(
@@ -107,7 +111,7 @@ def measures_in(sweep: StoredSweep) -> tuple[Measures, ...]:
             violation_percent=float(row["violation_percent"]),
             prototype_percent=nan,
             mean_cores=float(row["mean_cores"]),
-            p99_s=float(row.get("latency_p99_s", nan)),
+            p99_s=float(row.get("p99_s", nan)),
         )
-        for row in rows.to_dict("records")
+        for row in sweep.rows.to_dict("records")
     )
