@@ -1,11 +1,13 @@
-"""What all tests share: a small service to run for real, and the rule for Docker tests.
+"""What all tests share: a small service to run for real, a simulated run, and the rule for tests that need a program.
 
-Docker tests are skipped where no engine answers, and fail there when SPONGE_BENCH_REQUIRE_DOCKER is set.
+Docker tests are skipped where no engine answers, and fail there when SPONGE_BENCH_REQUIRE_DOCKER is set; so with
+browser tests, where there is no Chromium, and SPONGE_BENCH_REQUIRE_BROWSER.
 """
 
 import json
 import os
 import secrets
+import shutil
 import urllib.error
 import urllib.request
 from functools import cache
@@ -24,8 +26,14 @@ from harness.scenario import load_scenario
 from harness.types import Service
 from systems import SYSTEMS
 
-REQUIRED = "SPONGE_BENCH_REQUIRE_DOCKER"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+DRIVERS = ("chromedriver", "chromium.chromedriver")
 IMAGE_SHAPE = (32, 32, 3)
+
+
+def first_program(names: tuple[str, ...]) -> str | None:
+    """The path of the first of these programs that is there."""
+    return next((path for name in names if (path := shutil.which(name))), None)
 
 
 @cache
@@ -33,18 +41,31 @@ def no_engine_because() -> str | None:
     return engine_reason()
 
 
+def no_browser_because() -> str | None:
+    missing = [names[0] for names in (BROWSERS, DRIVERS) if first_program(names) is None]
+    return f"not on PATH: {', '.join(missing)}" if missing else None
+
+
+NEEDED = {
+    "docker": (no_engine_because, "SPONGE_BENCH_REQUIRE_DOCKER"),
+    "browser": (no_browser_because, "SPONGE_BENCH_REQUIRE_BROWSER"),
+}
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("docker") and (reason := no_engine_because()):
-        if os.environ.get(REQUIRED):
-            pytest.fail(f"{reason}, and {REQUIRED} is set", pytrace=False)
-        pytest.skip(reason)
+    for marker, (reason_of, required) in NEEDED.items():
+        if item.get_closest_marker(marker) and (reason := reason_of()):
+            if os.environ.get(required):
+                pytest.fail(f"{reason}, and {required} is set", pytrace=False)
+            pytest.skip(reason)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item):
     report = yield
-    if report.skipped and item.get_closest_marker("docker") and os.environ.get(REQUIRED):
-        report.outcome, report.longrepr = "failed", f"a Docker test was skipped although {REQUIRED} is set"
+    for marker, (_, required) in NEEDED.items():
+        if report.skipped and item.get_closest_marker(marker) and os.environ.get(required):
+            report.outcome, report.longrepr = "failed", f"a {marker} test was skipped although {required} is set"
     return report
 
 
@@ -124,3 +145,9 @@ def simulated_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prepared = prepare(request, model.latency, {}, "20260101T000000Z-test")
     run_simulated(prepared, {}, model, lambda _: None)
     return prepared.folder
+
+
+@pytest.fixture(scope="session")
+def programs() -> dict[str, str | None]:
+    """Where the browser and its driver are."""
+    return {"browser": first_program(BROWSERS), "driver": first_program(DRIVERS)}

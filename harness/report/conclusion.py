@@ -1,0 +1,109 @@
+"""The conclusion: three sentences computed from the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.report.gather import Gathered
+from harness.report.numbers import Line, interval, percent
+from harness.stats.paired import difference, runs_needed, sign_flip_p
+
+ALPHA = 0.05
+
+
+def conclusion(run: Gathered, lines: Sequence[Line]) -> list[str]:
+    """Who violated how much; what it cost; how far these numbers can be trusted."""
+    usable = [line for line in lines if line.valid]
+    if not usable:
+        return [
+            f"No run of {run.scenario['name']} here is valid, so there is nothing to conclude.",
+            _invalid(run),
+            "The numbers below are shown to find out what went wrong, and must not be compared.",
+        ]
+    return [_violations(run, usable), _cost(usable), _trust(run, usable)]
+
+
+def _violations(run: Gathered, lines: Sequence[Line]) -> str:
+    place = "in the twin (simulated)" if run.is_simulated else f"on the {run.facts['backend']['backend']} backend"
+    runs = f"{len(run.seeds)} seeds" if len(run.seeds) > 1 else f"seed {run.seeds[0]}"
+    many = _among([f"{line.planned:,}" for line in lines])
+    none = [line.system for line in lines if not line.violations]
+    some = sorted((line for line in lines if line.violations), key=lambda line: line.rate.value)
+    parts = [f"{_list(none)} violated no deadline"] if none else []
+    parts += [
+        f"{line.system} violated {line.violations:,} ({percent(line.violations / line.planned)})" for line in some
+    ]
+    return f"Over {runs} of {run.scenario['name']} {place}, of {many} requests per system, {_list(parts)}."
+
+
+def _cost(lines: Sequence[Line]) -> str:
+    first, *others = lines
+    text = f"{first.system} was granted {first.granted_core_s:,.1f} core-seconds per run"
+    ratios = [
+        f"{first.granted_core_s / other.granted_core_s:.2f} times the {other.granted_core_s:,.1f} of {other.system}"
+        for other in sorted(others, key=lambda line: line.granted_core_s)
+        if other.granted_core_s > 0
+    ]
+    return f"{text}, {_list(ratios)}." if ratios else f"{text}."
+
+
+def _trust(run: Gathered, lines: Sequence[Line]) -> str:
+    count = len(run.members)
+    validity = _invalid(run) or ("the run is valid" if count == 1 else f"all {count} runs are valid")
+    kind = ", as simulations, not measurements" if run.is_simulated else ""
+    return _sentence(f"{_uncertainty(run, lines)}; {validity}{kind}")
+
+
+def _uncertainty(run: Gathered, lines: Sequence[Line]) -> str:
+    first, *others = lines
+    pairs = min(line.runs for line in lines)
+    if pairs == 1:
+        within = f" ({first.system}: {interval(first.rate)} within the run)" if np.isfinite(first.rate.low) else ""
+        return f"there is one run per system, so nothing says how far another would differ{within}"
+    if not others:
+        return f"the interval of its violation rate over {pairs} runs is {interval(first.rate)}"
+    needed = runs_needed(len(others), ALPHA)
+    if pairs < needed:
+        return (
+            f"with {pairs} runs per system no test can tell systems apart at the 5 % level ({needed} are needed), "
+            "so these are differences between runs, not yet between systems"
+        )
+    other = max(others, key=lambda line: abs(line.rate.value - first.rate.value))
+    ours, theirs = _paired_rates(run, first.system, other.system)
+    gap, p = difference(ours, theirs), sign_flip_p(ours, theirs)
+    return (
+        f"over {len(ours)} paired runs the violation rate of {first.system} less that of {other.system} is "
+        f"{100 * gap.value:+.2f} points (95 % interval {100 * gap.low:+.2f} to {100 * gap.high:+.2f}; sign-flip test, "
+        f"p = {p:.3g}, not corrected for other comparisons)"
+    )
+
+
+def _paired_rates(run: Gathered, ours: str, theirs: str) -> tuple[list[float], list[float]]:
+    one, other = ({m.seed: m.summary.violation_rate for m in run.of(system)} for system in (ours, theirs))
+    seeds = sorted(one.keys() & other.keys())
+    return [one[seed] for seed in seeds], [other[seed] for seed in seeds]
+
+
+def _invalid(run: Gathered) -> str:
+    bad = [member for member in run.members if not member.summary.valid]
+    if not bad:
+        return ""
+    reasons = "; ".join(f"{m.name}: {', '.join(m.summary.invalid_reasons) or 'no reason given'}" for m in bad[:3])
+    more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+    share = "left out of these sentences and of the table" if run.valid else "all of them"
+    return f"{len(bad)} of {len(run.members)} runs are invalid, {share} ({reasons}{more})"
+
+
+def _among(texts: Sequence[str]) -> str:
+    return texts[0] if len(set(texts)) == 1 else f"{texts[0]} to {texts[-1]}"
+
+
+def _list(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
