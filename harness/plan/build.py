@@ -132,6 +132,8 @@ class _Requests:
             client = self._generator.integers(spec.clients.count, size=many)
         size_bytes, slo_s = self._payloads[client], np.full(many, spec.slo_s)
         uplink_s = self._uplink.times_s(created_s, client, size_bytes)
+        if not spec.network.delays:
+            created_s = created_s - np.where(np.isfinite(uplink_s), uplink_s, 0.0)
         columns = {"id": ids, "client": client, "created_s": created_s, "due_s": created_s + uplink_s}
         columns |= {"payload_bytes": size_bytes, "uplink_s": uplink_s, "slo_s": slo_s, "deadline_s": created_s + slo_s}
         return {name: np.asarray(columns[name], dtype) for name, dtype in DTYPES.items()}

@@ -62,6 +62,8 @@ class NetworkSpec:
         whole bytes/ms, one sample per second of the run).
     rtt_s: added to every upload, >= 0. loop: start the trace over when it ends; without, a run that needs more trace
         than there is, is refused.
+    delays: whether requests reach the server later for their upload. Without, as in the prototype's evaluation, they
+        reach it when the arrivals say, and the upload only takes from their budget: they count as created before.
     sharing: who shares a link. `none`: every request has it to itself (as in the paper). `client`: a client's
         requests queue on its link. `all`: there is one link, and all requests queue on it.
     """
@@ -74,6 +76,7 @@ class NetworkSpec:
     start_s: float = 0.0
     loop: bool = False
     sharing: str = "none"
+    delays: bool = True
 
     def validate(self, place: str) -> None:
         """Raise UsageError naming place, key, value and rule."""
@@ -89,6 +92,8 @@ class NetworkSpec:
             raise bad_value(place, "traces", self.traces, "must be one trace when all share a link")
         if self.rule == "sponge-exact" and self.sharing != "none":
             raise bad_value(place, "sharing", self.sharing, "must be 'none' with rule 'sponge-exact'")
+        if not self.delays and self.sharing != "none":
+            raise bad_value(place, "delays", self.delays, "must be true where requests share a link")
 
     def names(self) -> tuple[str, ...]:
         """The network traces, in the order the clients take them; empty when there is none."""

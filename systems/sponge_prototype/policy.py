@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from harness.errors import bad_value
 from harness.policy.conditions import Conditions
@@ -23,13 +23,15 @@ from harness.types import Decision, Observation
 class PrototypeSettings:
     """headroom: share of the SLO the plan may use. rate_rps: assumed where the scenario states no rate.
 
-    blind_s, stale_s: see `harness.policy.prototype.Reading`.
+    blind_s, stale_s: see `harness.policy.prototype.Reading`. infeasible: what to do when the rule finds nothing: as
+        the prototype (`hold`), or all cores (`maxout`).
     """
 
     headroom: float = 0.9
     rate_rps: float = 20.0
     blind_s: float = 0.0
     stale_s: float = 0.0
+    infeasible: Literal["hold", "maxout"] = "hold"
 
 
 class SpongePrototypePolicy:
@@ -44,6 +46,9 @@ class SpongePrototypePolicy:
         """What the rule chooses for the last remaining SLO seen; the current allocation when it chooses nothing."""
         left_ms = remaining_ms(observation, self._reading)
         choice = solve_by_enumeration(self._problem(left_ms))
+        if choice is None and self._settings.infeasible == "maxout":
+            most = replace(observation.allocation, cores=self._conditions.cores.values()[-1], replicas=1)
+            return Decision(most, f"nothing feasible for {left_ms} ms: all cores", left_ms)
         if choice is None:
             return Decision(observation.allocation, f"nothing feasible for {left_ms} ms: hold", left_ms)
         target = replace(observation.allocation, cores=choice.cores, batch_size=choice.batch, replicas=1)
