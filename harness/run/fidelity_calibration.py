@@ -132,11 +132,10 @@ def identity_of(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 
 def other_cores(manifest: Mapping[str, Any], seen: Observed) -> float:
-    """Mean cores spent on anything but serving while a run was replayed, taking a served batch for its cores."""
+    """Mean cores spent on anything but serving, or stolen by the hypervisor, while a run was replayed."""
     load = manifest["load"]
-    serving_s = sum(batch.service_s * batch.cores for batch in seen.batches)
     busy_cores = load["host_load"]["busy_cores"] + load["host_load"]["stolen_cores"]
-    return max(0.0, float(busy_cores) - serving_s / float(load["elapsed_s"]))
+    return max(0.0, float(busy_cores) - seen.used_core_s / float(load["elapsed_s"]))
 
 
 def cells_of(seen: Iterable[Observed]) -> dict[Cell, tuple[float, ...]]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from harness.control import plan_actions, replica_name
-from harness.tables import DECISIONS, REQUESTS, read_parquet
+from harness.tables import DECISIONS, REQUESTS, USAGE, read_parquet
 from harness.types import Action, AddReplica, Allocation, Resize, SetBatch, SetThreads
 
 Floats = npt.NDArray[np.float64]
@@ -47,25 +47,42 @@ class Changes:
 @dataclass(frozen=True, slots=True)
 class Observed:
     """One system on one seed, as it was. batches: in the order they began. inbound_s: due to queued, per request;
-    outbound_s: end of service to client, per served request."""
+    outbound_s: end of service to client, per served request. used_core_s: CPU time of all replicas, s."""
 
     batches: tuple[Served, ...]
     changes: Changes
     inbound_s: tuple[float, ...]
     outbound_s: tuple[float, ...]
+    used_core_s: float
 
 
 def observed(folder: Path, manifest: Mapping[str, Any]) -> Observed:
     """What the folder of one system and seed says. Raises UsageError when a file is missing or of another schema."""
     requests = read_parquet(folder / "requests.parquet", REQUESTS)
     decisions = read_parquet(folder / "decisions.parquet", DECISIONS)
-    start = Allocation(**manifest["start"])
+    usage = read_parquet(folder / "usage.parquet", USAGE)
+    return observed_in(requests, decisions, usage, Allocation(**manifest["start"]))
+
+
+def observed_in(requests: pa.Table, decisions: pa.Table, usage: pa.Table, start: Allocation) -> Observed:
+    """What the three tables of a run say. start: what was in force before the first decision."""
     return Observed(
         batches_of(requests),
         changes_of(decisions, start),
         _finite(_floats(requests, "queued_s") - _floats(requests, "due_s")),
         _finite(_floats(requests, "received_s") - _floats(requests, "finished_s")),
+        used_core_s(usage),
     )
+
+
+def used_core_s(usage: pa.Table) -> float:
+    """CPU time of all replicas over all readings, s: each says the mean since the one before."""
+    total_s, before_s = 0.0, dict[str, float]()
+    for row in usage.sort_by("t_s").select(["t_s", "replica", "used_cores"]).to_pylist():
+        name, t_s = row["replica"], row["t_s"]
+        total_s += row["used_cores"] * (t_s - before_s.get(name, t_s))
+        before_s[name] = t_s
+    return total_s
 
 
 def batches_of(requests: pa.Table) -> tuple[Served, ...]:

@@ -23,8 +23,9 @@ from harness.replica.models import ModelFile
 from harness.run.bench import build_system, conditions_of, gateway_config
 from harness.run.fidelity_calibration import DELAYS, Calibration, delays_of, other_cores, real_manifest, run_name
 from harness.run.fidelity_observed import Cell, Observed, Served, observed
+from harness.run.fidelity_service import apart
 from harness.run.plans import plan_path
-from harness.run.twin_model import TwinModel, cached_profiles, calibrated, distance, measured_model, remembered_model
+from harness.run.twin_model import TwinModel, cached_profiles, everywhere, measured_model, remembered_model
 from harness.scenario import Scenario
 from harness.settings import from_mapping
 from harness.sim.loop import Sinks
@@ -113,7 +114,7 @@ def model_of(scenario: Scenario, manifest: Mapping[str, Any], calibration: Calib
         plain = remembered_model(latency, {"kind": "measured", "name": latency.name, "from": "the run's manifest"})
         note = "note: this run's profile is no longer cached; the spread of its cells together is taken for each"
         plain = replace(plain, notes=(note,))
-    return plain if calibration is None else calibrated(plain, calibration)
+    return everywhere(plain, scenario, calibration)
 
 
 def plan_columns(folder: Path, seed: int) -> dict[str, Column]:
@@ -214,7 +215,7 @@ def scaled_to(ratios: Sequence[float], levels: Mapping[Cell, float], cell: Cell)
 
 def nearest(values: Mapping[Cell, T], cell: Cell) -> T:
     """The value of the nearest cell. There must be one."""
-    return values[min(values, key=lambda known: distance(known, cell))]
+    return values[min(values, key=lambda known: apart(known, cell))]
 
 
 def _sampled(simulation: Simulation, ratios: Mapping[Cell, Sequence[float]], factors: Sequence[float]) -> Simulation:

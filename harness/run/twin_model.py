@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,11 +16,11 @@ from harness.profile.store import load_profile
 from harness.profile.values import by_cell, identity_key
 from harness.published import published_model
 from harness.run.fidelity_calibration import Calibration, calibration_path, load_calibration, measured_spec
+from harness.run.fidelity_service import service_times
 from harness.scenario import Scenario
 from harness.sim.service import Cell
 from harness.sim.spec import TwinSpec
 
-NEAR = math.log(1.5)  # a calibrated cell this near, by ratio, answers in place of a profile's
 LEVELS = tuple((k + 0.5) / 20 for k in range(20))  # of the spread, where the samples themselves are not at hand
 
 
@@ -60,11 +59,12 @@ def twin_model(scenario: Scenario, model_name: str, host: Mapping[str, Any], bac
             f"names no published one; measure it: sponge-bench profile --model {model_name}"
         )
     profile = max(found, key=lambda p: (p.identity["backend"] == backend, p.measured_utc))
-    return measured_model(profile, load_calibration(calibration_path(profile.name, profile.identity)))
+    calibration = load_calibration(calibration_path(profile.name, profile.identity))
+    return everywhere(measured_model(profile), scenario, calibration)
 
 
-def measured_model(profile: Profile, calibration: Calibration | None = None) -> TwinModel:
-    """The twin's model of a measured profile, and of what was measured on real runs."""
+def measured_model(profile: Profile) -> TwinModel:
+    """The twin's model of a measured profile, in the cells that were measured."""
     source = {
         "kind": "measured",
         "name": profile.name,
@@ -73,20 +73,27 @@ def measured_model(profile: Profile, calibration: Calibration | None = None) -> 
         "backend": profile.identity["backend"],
     }
     notes = [disturbed_note("latency profile", profile.measured_utc, profile.other_cores)] if profile.disturbed else []
-    plain = TwinModel(profile.latency, source, ratios_of(profile.latency, by_cell(profile.samples)), {}, tuple(notes))
-    return plain if calibration is None else calibrated(plain, calibration)
+    return TwinModel(profile.latency, source, ratios_of(profile.latency, by_cell(profile.samples)), {}, tuple(notes))
 
 
-def calibrated(model: TwinModel, calibration: Calibration) -> TwinModel:
-    """The model with what was measured on real runs: their service times where they served, and their delays."""
-    seen = ratios_of(model.latency, calibration.cells)
-    far = {c: r for c, r in model.ratios.items() if all(distance(c, other) > NEAR for other in seen)}
+def everywhere(model: TwinModel, scenario: Scenario, calibration: Calibration | None) -> TwinModel:
+    """The model in every cell a scenario can visit, from its measured cells and, where there is a calibration, from the
+    service times and delays of real runs. A model without measurements stays as it is."""
+    runs = {} if calibration is None else calibration.cells
+    profile = {cell: [r * model.latency.predict_s(*cell) for r in ratios] for cell, ratios in model.ratios.items()}
+    if runs or profile:
+        wanted = [(b + 1, cores) for b in range(scenario.engine.max_batch) for cores in scenario.cores.values()]
+        model = replace(model, ratios=ratios_of(model.latency, service_times(runs, profile, wanted)))
+    return model if calibration is None else told(model, calibration)
+
+
+def told(model: TwinModel, calibration: Calibration) -> TwinModel:
+    """The model with the delays of a calibration, and where they come from."""
     runs = ", ".join(sorted(calibration.run_ids))
     note = disturbed_note("calibration", calibration.measured_utc, calibration.other_cores)
     return replace(
         model,
         source={**model.source, "calibration": f"calibrated on {calibration.scenario}, run {runs}"},
-        ratios={**far, **seen},
         delays=calibration.delays,
         notes=(*model.notes, note) if calibration.disturbed else model.notes,
     )
@@ -107,11 +114,6 @@ def ratios_of(latency: LatencyModel, cells: Mapping[Cell, Sequence[float]]) -> d
         cell: tuple(float(t) for t in np.sort(np.asarray(times_s) / latency.predict_s(*cell)))
         for cell, times_s in cells.items()
     }
-
-
-def distance(one: Cell, other: Cell) -> float:
-    """Between cells, by ratio: 1 and 2 are as far apart as 4 and 8."""
-    return abs(math.log(one[0] / other[0])) + abs(math.log(one[1] / other[1]))
 
 
 def disturbed_note(what: str, measured_utc: str, other_cores: float) -> str:
