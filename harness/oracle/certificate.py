@@ -49,7 +49,7 @@ from harness.errors import CheckError
 from harness.oracle.foresight import Floats, Speeds, Windows
 from harness.oracle.slots import Slots
 
-ROUNDING = 1e-9  # relative; a run adds up some hundred thousand rounded times, each wrong by 1e-16 at most
+ROUNDING = 1e-9  # relative; what rounded event times (1e-13 s) can add to the advance of a batch
 
 
 @dataclass(frozen=True, slots=True, eq=False)

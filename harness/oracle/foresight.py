@@ -10,6 +10,7 @@ import numpy.typing as npt
 from harness.errors import bad_value
 from harness.policy.conditions import Conditions
 
+SLACK_S = 1e-9  # far more than the rounding of event times
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -120,9 +121,12 @@ class Speeds:
 
 
 def windows_of(foresight: Foresight, speeds: Speeds) -> Windows:
-    """The windows of all meetable requests: closes_s - opens_s is at least the quickest service there is."""
+    """The windows of all meetable requests: closes_s - opens_s is at least the quickest service there is.
+
+    In doubt a request is meetable: it then counts among the misses a floor allows, which stays true.
+    """
     opens_s, closes_s = foresight.opens_s, foresight.closes_s
-    meetable = opens_s + speeds.quickest_s[-1][1] <= closes_s
+    meetable = opens_s + speeds.quickest_s[-1][1] <= closes_s + SLACK_S
     order = np.argsort(opens_s[meetable], kind="stable")
     many = int(np.count_nonzero(meetable))
     return Windows(opens_s[meetable][order], closes_s[meetable][order], len(opens_s) - many)

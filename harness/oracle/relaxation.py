@@ -100,8 +100,8 @@ class _Program:
         status = self._program.solve(pulp.COIN_CMD(path=pulp.PULP_CBC_CMD.pulp_cbc_path, msg=False))
         if status != pulp.LpStatusOptimal:
             raise BenchError(f"relaxation: the solver ended {pulp.LpStatus[status]!r}")
-        constraints = self._program.constraints
-        return np.array([max(0.0, constraints[f"s{slot}"].pi or 0.0) for slot in self._outer])
+        found = [self._program.get_constraint_by_name(f"s{slot}").pi or 0.0 for slot in self._outer]
+        return np.maximum(found, 0.0)
 
     def _allow(self, relaxation: Relaxation, *, free: bool) -> None:
         """The cores that may be in force in each stretch."""

@@ -53,7 +53,12 @@ class Course(NamedTuple):
 
 
 def advance(course: Course, state: State, now_s: float, until_s: float, cores: float, batch_size: int) -> State:
-    """The state at the tick `until_s` when at the tick `now_s` these cores and this batch bound are asked for."""
+    """The state at the tick `until_s` when at the tick `now_s` these cores and this batch bound are asked for.
+
+    Nobody asks any more once every request has ended: the control loop ends with the work.
+    """
+    if state.at == len(course.arrivals_s) and not state.line and not state.batch and now_s > 0:
+        cores, batch_size = state.cores, state.batch_size
     changes, settles_s = _changes(course, state, now_s, cores, batch_size)
     granted = _granted_core_s(course, state.cores, cores, (now_s, settles_s, until_s))
     return _Server(course, state, changes).until(until_s, cores, batch_size, state.core_s + granted)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.oracle.foresight import Bools, Floats, Foresight, Ints, Windows
+from harness.oracle.foresight import SLACK_S, Bools, Floats, Foresight, Ints, Windows
 
 SLOTS_PER_TICK = 10
-SLACK_S = 1e-9  # event times of a run are rounded; windows are widened by far more than that
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,8 +29,8 @@ class Slots:
     def spans(self, windows: Windows) -> tuple[Ints, Ints]:
         """First and last slot that each window touches."""
         last = len(self) - 1
-        first = np.searchsorted(self.borders_s, windows.opens_s - SLACK_S, side="right") - 1
-        final = np.searchsorted(self.borders_s, windows.closes_s + SLACK_S, side="left") - 1
+        first = np.searchsorted(self.borders_s, windows.opens_s, side="right") - 1
+        final = np.searchsorted(self.borders_s, windows.closes_s, side="left") - 1
         return np.clip(first, 0, last), np.clip(final, 0, last)
 
     def present(self, spans: tuple[Ints, Ints]) -> Ints:
