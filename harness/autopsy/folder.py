@@ -17,13 +17,18 @@ from harness.latency import LatencyModel
 from harness.results import finished_manifest, violated
 from harness.tables import DECISIONS, REQUESTS, read_parquet
 
+KNOWN = (
+    "id", "client", "status", "created_s", "deadline_s", "queued_s", "started_s", "received_s", "batch_id",
+    "batch_size", "drop_reason",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examined:
     """One system on one seed, taken apart.
 
-    requests: one row per request, ordered by id, with id, client, status, created_s, slo_s, the parts, whole_s,
-    needed_s, lateness_s, violated. decisions: the rows of decisions.parquet. unaccounted: planned requests without
+    requests: one row per request, ordered by id, with the columns KNOWN of requests.parquet, slo_s, the parts,
+    whole_s, needed_s, lateness_s, violated. decisions: the rows of decisions.parquet. unaccounted: planned requests without
     a row.
 
     needed_s, of a dropped request: the predicted service time of this request alone on the cores in force when it was
@@ -58,8 +63,7 @@ def examine(folder: Path) -> Examined:
     decisions = read_parquet(folder / "decisions.parquet", DECISIONS)
     start = manifest["start"]
     parts = parts_of(requests, pending_growth(decisions, start["cores"] * start["replicas"]))
-    known = requests.select(["id", "client", "status", "created_s", "deadline_s", "received_s"]).to_pandas()
-    known["drop_reason"] = requests["drop_reason"].to_pandas()
+    known = requests.select(KNOWN).to_pandas()
     known["slo_s"] = known["deadline_s"] - known["created_s"]
     table = pd.concat([known, parts], axis=1)
     cores = cores_at(decisions, float(start["cores"]), table["received_s"].to_numpy())

@@ -42,6 +42,7 @@ ENTRIES = (
     Entry("figures", "harness.cli.figures", "figures", "Draw the figures of the paper from stored runs."),
     Entry("nightly", "harness.cli.nightly", "nightly", "Run the matrix and compare it with the reference."),
     Entry("reference", "harness.cli.nightly", "renew", "Take the numbers of now as the reference, with a reason."),
+    Entry("reproduce", "harness.cli.reproduce", "reproduce", "Reproduce the paper, from traces to claims and figures."),
     Entry("fidelity", "harness.cli.fidelity", "fidelity", "Hold the twin against a real run, side by side."),
     Entry("selftest", "harness.cli.selftest", "selftest", "Prove that the load generator keeps its schedule here."),
     Entry("clean", "harness.cli.clean", "clean", "Remove what killed runs left behind."),

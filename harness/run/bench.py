@@ -180,6 +180,7 @@ def common_facts(
     return {
         "scenario": request.scenario.resolved(),
         "scenario_sha256": request.scenario.sha256,
+        "asked": {"systems": list(request.systems), "seeds": list(request.seeds)},
         "traces": describe_traces(request.scenario.plan, traces),
         "model": {"name": model.name, "sha256": model.sha256},
         "latency": latency.to_dict(),

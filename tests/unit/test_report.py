@@ -1,0 +1,194 @@
+"""What the report says, and that it says it safely."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.cli.report import report
+from harness.errors import UsageError
+from harness.report import gather, render
+from harness.report.checks import checks
+from harness.report.conclusion import conclusion
+from harness.report.figures import draw_cost
+from harness.report.gather import Replayed
+from harness.report.numbers import interval, line_of, ms, percent
+from harness.report.reproduce import caveats, commands, shared_and_own
+from harness.report.svg import in_page_style, inline_svg
+from harness.stats.interval import Estimate
+
+HOSTILE = "<script>alert('x')</script> & \"quoted\""
+
+
+@pytest.fixture(scope="module")
+def run(simulated_run):
+    return gather(simulated_run)
+
+
+@pytest.fixture(scope="module")
+def page(run):
+    return render(run, "tested")
+
+
+def changed(simulated_run, place, **differences):
+    """A copy of the run whose first manifest differs."""
+    copy = place / "run"
+    shutil.copytree(simulated_run, copy)
+    path = copy / "static-max" / "seed-1" / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(manifest | differences), encoding="utf-8")
+    return gather(copy)
+
+
+def sentences(run):
+    return conclusion(run, [line_of(run, system) for system in run.systems])
+
+
+def test_the_conclusion_is_three_sentences(run):
+    assert len(sentences(run)) == 3
+
+
+def test_the_first_sentence_has_every_system_and_its_violations(run):
+    first = sentences(run)[0]
+    lines = [line_of(run, system) for system in run.systems]
+    assert all(line.system in first for line in lines)
+    assert all(f"{line.violations:,} ({percent(line.violations / line.planned)})" in first for line in lines
+               if line.violations)  # fmt: skip
+
+
+def test_the_second_sentence_has_both_numbers_beside_a_ratio(run):
+    ours, theirs = (line_of(run, system).granted_core_s for system in run.systems)
+    assert f"{ours / theirs:.2f} times the {theirs:,.1f} of {run.systems[1]}" in sentences(run)[1]
+
+
+def test_two_runs_are_not_claimed_to_tell_systems_apart(run):
+    assert "no test can tell systems apart" in sentences(run)[2]
+
+
+def test_a_simulation_is_called_one(run):
+    assert "simulations, not measurements" in sentences(run)[2]
+
+
+def test_an_invalid_run_is_left_out_and_said_to_be(simulated_run, tmp_path):
+    found = sentences(changed(simulated_run, tmp_path, valid=False, invalid_reasons=["send lag too high"]))
+    assert "1 of 4 runs are invalid" in found[2]
+    assert "static-max, seed 1: send lag too high" in found[2]
+
+
+def test_a_line_counts_valid_runs_only(simulated_run, tmp_path):
+    found = changed(simulated_run, tmp_path, valid=False, invalid_reasons=["lag"])
+    assert (line_of(found, "static-max").runs, line_of(found, "static-half").runs) == (1, 2)
+
+
+def test_nothing_is_concluded_from_invalid_runs_alone(run):
+    bad = replace(run, members=tuple(replace(m, summary=replace(m.summary, valid=False)) for m in run.members))
+    assert "nothing to conclude" in sentences(bad)[0]
+
+
+def test_a_check_names_the_run_that_fails_it(simulated_run, tmp_path):
+    counts = {"planned": 999, "sent": 1, "served": 1, "dropped": 0, "failed": 0}
+    failed = [check for check in checks(changed(simulated_run, tmp_path, counts=counts)) if check.ok is False]
+    assert "static-max, seed 1: 1 of 999" in failed[0].found
+
+
+def test_systems_on_different_plans_are_found_out(simulated_run, tmp_path):
+    found = checks(changed(simulated_run, tmp_path, plan_sha256="f" * 64))
+    assert next(check for check in found if "same plan" in check.what).ok is False
+
+
+def test_the_command_names_scenario_backend_systems_and_seeds(run):
+    assert commands(run)[-1] == (
+        "sponge-bench run bursts --backend simulated --systems static-max,static-half --seeds 2"
+    )
+
+
+def test_uncommitted_changes_are_a_caveat(simulated_run, tmp_path):
+    assert any("uncommitted" in text for text in caveats(changed(simulated_run, tmp_path, git_dirty=True)))
+
+
+def test_shared_and_own_parts_of_the_manifests_are_all_of_them(run):
+    shared, own = shared_and_own(run)
+    rebuilt = {name: json.loads(shared) | json.loads(text) for name, text in own}
+    assert rebuilt == {member.name: dict(member.manifest) for member in run.members}
+
+
+def test_every_string_of_a_run_is_escaped(simulated_run, tmp_path):
+    hostile = changed(simulated_run, tmp_path, invalid_reasons=[HOSTILE], valid=False, plan_sha256=HOSTILE)
+    members = (replace(hostile.members[0], folder=hostile.folder), *hostile.members[1:])
+    page = render(replace(hostile, members=members, notes=(HOSTILE,)), HOSTILE)
+    assert "<script>alert" not in page
+
+
+def test_the_page_refers_to_nothing_outside_itself(page):
+    outside = re.findall(r"""(?:src|href)\s*=\s*["'](?!#|data:)[^"']*|url\((?!#|"#|'#)[^)]*\)|@import""", page)
+    assert outside == []
+
+
+def test_every_table_has_heads_with_a_scope(page):
+    heads = re.findall(r"<th\b[^>]*>", page)
+    assert heads
+    assert all("scope=" in head for head in heads)
+
+
+def test_every_figure_is_described(page):
+    assert page.count("<svg ") == len(re.findall(r'<svg role="img" aria-label="[^"]{20,}"', page))
+
+
+def test_ids_are_used_once(page):
+    ids = re.findall(r'\sid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_a_figure_takes_ink_from_the_page(run):
+    with in_page_style():
+        svg = inline_svg(draw_cost(run), "cost", "a <figure>")
+    assert "#1b1c20" not in svg
+    assert 'aria-label="a &lt;figure&gt;"' in svg
+
+
+def test_the_queue_peak_of_a_bin_is_the_longest_queue_in_it(run):
+    member = next(m for m in run.members if m.system == "static-half")
+    requests = member.examined.requests
+    left_s = requests["started_s"].fillna(requests["received_s"])
+    edges_s = np.linspace(0.0, run.duration_s, 13)
+    times_s = np.concatenate((requests["queued_s"], left_s))
+    waiting = [((requests["queued_s"] <= t) & (left_s > t)).sum() for t in times_s]
+    place = np.digitize(times_s, edges_s) - 1
+    longest = [max((w for w, p in zip(waiting, place, strict=True) if p == k), default=0) for k in range(12)]
+    peaks = member.queue_peaks(edges_s)
+    assert (peaks >= longest).all()
+    assert peaks.max() == max(waiting)
+
+
+def test_replays_that_were_not_made_are_explained(run):
+    member = run.of("static-half")[0]
+    why = {(m.system, m.seed): Replayed(why_not="because of this") for m in run.of("static-half")}
+    assert member.summary.violations
+    assert "because of this" in render(replace(run, replayed=why), "tested")
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="holds no run"):
+        gather(tmp_path)
+
+
+def test_the_command_writes_the_page_with_replays(simulated_run, tmp_path):
+    path = tmp_path / "deep" / "page.html"
+    report(str(simulated_run), path, whatif=True, results=tmp_path)
+    assert "What alone would have saved them" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("share", "text"), [(0.0, "0 %"), (0.0453, "4.53 %"), (0.5417, "54.2 %")])
+def test_shares_are_told_with_the_digits_they_need(share, text):
+    assert percent(share) == text
+
+
+def test_a_missing_number_is_a_dash():
+    assert ms(float("nan")) == "–"
+
+
+def test_an_interval_that_is_refused_says_why():
+    assert interval(Estimate(0.1, refused="one run")) == "no interval: one run"
