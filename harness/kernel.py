@@ -1,6 +1,6 @@
 """The hot modules, compiled when somebody asks for it and compiled they were.
 
-`make compile` compiles the modules of KERNEL with mypyc into the cache folder, under a digest of their sources. With
+`make compile` compiles the modules of KERNEL with Cython into the cache folder, under a digest of their sources. With
 SPONGE_BENCH_KERNEL=compiled in the environment, a process that starts takes them from there instead of the Python
 files; when they are not there, or the sources have changed since, it takes the Python files. They are the same
 modules under the same names, so nothing else knows.
@@ -44,7 +44,8 @@ def kernel_dir(cache: Path) -> Path:
     """Where the compiled form of exactly these sources is, or would be. Raises OSError when one cannot be read."""
     digest = hashlib.sha256(SUFFIX.encode())
     for name in KERNEL:
-        digest.update(source_of(name).read_bytes())
+        for file in (source_of(name), source_of(name).with_suffix(".pxd")):
+            digest.update(file.read_bytes())
     return cache / "kernel" / digest.hexdigest()[:16]
 
 
@@ -62,7 +63,7 @@ class CompiledFinder(importlib.abc.MetaPathFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         """The extension module of this name, if it is one of ours."""
         file = self.folder.joinpath(*fullname.split(".")).with_name(fullname.rpartition(".")[2] + SUFFIX)
-        if fullname not in KERNEL and "__mypyc" not in fullname:
+        if fullname not in KERNEL:
             return None
         return importlib.util.spec_from_file_location(fullname, file) if file.is_file() else None
 

@@ -1,7 +1,7 @@
 """The rules of the data path, on plain numbers: which requests leave the line, when, together, for which replica.
 
 `Engine` shows these rules in values (`Queued`, `StartBatch`, ...); the twin uses them directly. Both run this file,
-so there is one set of rules. It avoids what costs time at a million events per second, and compiles with mypyc.
+so there is one set of rules. It avoids what costs time at a million events per second, and compiles with Cython.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ UNKNOWN_S: Final = -1.0
 class Ticket:
     """A request in the line."""
 
-    __slots__ = ("arrived_s", "deadline_s", "id")
-
     def __init__(self, id_: int, arrived_s: float, deadline_s: float) -> None:
         self.id = id_
         self.arrived_s = arrived_s
@@ -30,8 +28,6 @@ class Ticket:
 
 class Place:
     """A replica. soonest_s: an optimistic service time of one request on its cores, once somebody asked."""
-
-    __slots__ = ("batches", "cores", "draining", "name", "soonest_s", "threads")
 
     def __init__(self, name: str, cores: float, threads: int) -> None:
         self.name = name
@@ -45,13 +41,9 @@ class Place:
 class Act:
     """What the rules want done: a batch started, a request shed, or a wake-up."""
 
-    __slots__ = ()
-
 
 class Batch(Act):
     """These requests leave together for this replica. cores: what it had then."""
-
-    __slots__ = ("cores", "id", "place", "started_s", "tickets")
 
     def __init__(self, id_: int, place: Place, tickets: list[Ticket], started_s: float) -> None:
         self.id = id_
@@ -64,8 +56,6 @@ class Batch(Act):
 class Shed(Act):
     """This request is refused."""
 
-    __slots__ = ("reason", "ticket")
-
     def __init__(self, ticket: Ticket, reason: str) -> None:
         self.ticket = ticket
         self.reason = reason
@@ -73,8 +63,6 @@ class Shed(Act):
 
 class Wake(Act):
     """Come back at this time."""
-
-    __slots__ = ("until_s",)
 
     def __init__(self, until_s: float) -> None:
         self.until_s = until_s
@@ -107,21 +95,25 @@ class Core:
     def arrive(self, now_s: float, ticket: Ticket) -> list[Act]:
         """A request has arrived."""
         self.window.note_arrival(ticket.id, ticket.arrived_s, ticket.deadline_s)
-        self.line.push(ticket)
+        self.line.push(ticket, ticket.deadline_s)
         return self.dispatch(now_s)
 
-    def finish(self, now_s: float, batch_id: int, *, ok: bool) -> list[Act]:
-        """A batch has come back from its replica, answered or failed."""
-        batch = self.batches.pop(batch_id)
+    def finish(self, now_s: float, batch_id: int) -> list[Act]:
+        """A batch has come back from its replica, answered."""
+        batch: Batch = self.batches.pop(batch_id)
         self._release(batch.place)
-        if ok:
-            late = 0
-            for ticket in batch.tickets:
-                if now_s > ticket.deadline_s:
-                    late += 1
-            self.window.note_service(now_s, len(batch.tickets), batch.cores, now_s - batch.started_s, late)
-        else:
-            self.window.failed(len(batch.tickets))
+        late = 0
+        for ticket in batch.tickets:
+            if now_s > ticket.deadline_s:
+                late += 1
+        self.window.note_service(now_s, len(batch.tickets), batch.cores, now_s - batch.started_s, late)
+        return self.dispatch(now_s)
+
+    def fail(self, now_s: float, batch_id: int) -> list[Act]:
+        """A batch has come back from its replica, failed."""
+        batch: Batch = self.batches.pop(batch_id)
+        self._release(batch.place)
+        self.window.failed(len(batch.tickets))
         return self.dispatch(now_s)
 
     def configure(self, now_s: float, settings: EngineSettings) -> list[Act]:
@@ -161,13 +153,13 @@ class Core:
         """All that can leave the line now, and when to come back if something must wait."""
         acts: list[Act] = []
         line = self.line
-        while len(line):
+        while line.many:
             place = self._free_place()
             if place is None:
                 break
             if self.drops:
                 self._shed(now_s, place, acts)
-                if not len(line):
+                if not line.many:
                     break
             leave_s = now_s if self.close_idle else self._leave_s(now_s, place.cores)
             if leave_s > now_s:
@@ -180,7 +172,7 @@ class Core:
         """Drop from the head of the line whatever the drop rule gives up on."""
         line = self.line
         soonest_s = now_s + self._soonest_s(place) if self.drops_hopeless else now_s
-        while len(line):
+        while line.many:
             ticket: Ticket = line.head()
             if now_s > ticket.deadline_s:
                 reason = "expired"
@@ -199,7 +191,7 @@ class Core:
 
     def _leave_s(self, now_s: float, cores: float) -> float:
         """When the batch that could be formed now has to leave; `now_s` or earlier means at once."""
-        if len(self.line) >= self.batch_size:
+        if self.line.many >= self.batch_size:
             return now_s
         if self.close_timeout:
             return self.line.oldest_arrival_s() + self.timeout_s
@@ -209,10 +201,10 @@ class Core:
     def _start(self, now_s: float, place: Place, acts: list[Act]) -> Batch:
         line = self.line
         chosen: list[Ticket] = []
-        while len(line) and len(chosen) < self.batch_size:
+        while line.many and len(chosen) < self.batch_size:
             if self.drops and not line.edf:  # behind a head that can make it, later deadlines can, too
                 self._shed(now_s, place, acts)
-            if len(line):
+            if line.many:
                 chosen.append(line.pop())
         batch = Batch(self._next_batch_id, place, chosen, now_s)
         self._next_batch_id += 1

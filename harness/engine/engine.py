@@ -48,7 +48,8 @@ class Engine:
 
     def finish(self, now_s: float, batch_id: int, *, ok: bool = True) -> list[EngineEffect]:
         """A batch has come back from its replica, answered or (`ok=False`) failed."""
-        return _effects(self.core.finish(now_s, batch_id, ok=ok))
+        acts = self.core.finish(now_s, batch_id) if ok else self.core.fail(now_s, batch_id)
+        return _effects(acts)
 
     def wake(self, now_s: float) -> list[EngineEffect]:
         """The time of an earlier `Wait` has come."""

@@ -37,11 +37,11 @@ class _Columns(Sequence[T]):
 
 
 class Requests(_Columns[Queued]):
-    """`Queued` values as columns: ids, arrived_s, deadlines_s, all of one length. Nobody may change the lists."""
+    """`Queued` values as columns: ids, arrived_s, deadlines_s, all of one length. Nobody may change them."""
 
     __slots__ = ("arrived_s", "deadlines_s", "ids")
 
-    def __init__(self, ids: list[int], arrived_s: list[float], deadlines_s: list[float]) -> None:
+    def __init__(self, ids: Sequence[int], arrived_s: Sequence[float], deadlines_s: Sequence[float]) -> None:
         self.ids = ids
         self.arrived_s = arrived_s
         self.deadlines_s = deadlines_s
@@ -65,7 +65,7 @@ class Samples(_Columns[ServiceSample]):
 
     __slots__ = ("batch_sizes", "cores", "service_s")
 
-    def __init__(self, batch_sizes: list[int], cores: list[float], service_s: list[float]) -> None:
+    def __init__(self, batch_sizes: Sequence[int], cores: Sequence[float], service_s: Sequence[float]) -> None:
         self.batch_sizes = batch_sizes
         self.cores = cores
         self.service_s = service_s

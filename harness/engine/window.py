@@ -6,48 +6,49 @@ Columns, because a busy second holds a thousand requests and every tick shows se
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from array import array
 from itertools import pairwise
 from typing import Final
 
 from harness.engine.requests import Requests, Samples
 from harness.types import Counts, Queued, ServiceSample
 
-_COMPACT_AT: Final = 4096  # forgotten rows that are worth a copy of the rest
+_ROOM: Final = 256  # rows to begin with
 
 
 class Arrivals:
-    """Requests in order of arrival; the oldest can be forgotten."""
+    """Requests in order of arrival, rows [first, end) of the columns; the oldest can be forgotten."""
 
     def __init__(self) -> None:
-        self.ids: list[int] = []
-        self.arrived_s: list[float] = []
-        self.deadlines_s: list[float] = []
+        self.ids = array("q", bytes(8 * _ROOM))
+        self.arrived_s = array("d", bytes(8 * _ROOM))
+        self.deadlines_s = array("d", bytes(8 * _ROOM))
         self.first = 0
+        self.end = 0
+        self._room = _ROOM
 
     def __len__(self) -> int:
-        return len(self.ids) - self.first
+        return self.end - self.first
 
     def add(self, id_: int, arrived_s: float, deadline_s: float) -> None:
         """Remember a request that came after all others."""
-        self.ids.append(id_)
-        self.arrived_s.append(arrived_s)
-        self.deadlines_s.append(deadline_s)
+        if self.end == self._room:
+            self._make_room()
+        at = self.end
+        self.ids[at] = id_
+        self.arrived_s[at] = arrived_s
+        self.deadlines_s[at] = deadline_s
+        self.end = at + 1
 
     def forget_before(self, horizon_s: float) -> None:
         """Forget what arrived before `horizon_s`."""
-        arrived_s, first, end = self.arrived_s, self.first, len(self.arrived_s)
-        while first < end and arrived_s[first] < horizon_s:
-            first += 1
-        self.first = first
-        if first > _COMPACT_AT and 2 * first > end:
-            del self.ids[:first], self.arrived_s[:first], self.deadlines_s[:first]
-            self.first = 0
+        while self.first < self.end and self.arrived_s[self.first] < horizon_s:
+            self.first += 1
 
     def first_younger(self, now_s: float, age_s: float) -> int:
         """The row of the first that arrived less than `age_s` ago; with 0, of the first yet to come."""
         arrived_s = self.arrived_s
-        low, high = self.first, len(arrived_s)
+        low, high = self.first, self.end
         while low < high:
             middle = (low + high) // 2
             if now_s - arrived_s[middle] < age_s:
@@ -58,44 +59,86 @@ class Arrivals:
 
     def since(self, horizon_s: float) -> Requests:
         """Those that arrived at `horizon_s` or later."""
-        at = bisect_left(self.arrived_s, horizon_s, self.first)
-        return Requests(self.ids[at:], self.arrived_s[at:], self.deadlines_s[at:])
+        at = _first_not_before(self.arrived_s, self.first, self.end, horizon_s)
+        return Requests(
+            array("q", bytes(self.ids[at : self.end])),
+            array("d", bytes(self.arrived_s[at : self.end])),
+            array("d", bytes(self.deadlines_s[at : self.end])),
+        )
+
+    def _make_room(self) -> None:
+        """Move to columns with as much room again as is used."""
+        first, end = self.first, self.end
+        self._room = max(_ROOM, 2 * (end - first))
+        free = bytes(8 * (self._room - (end - first)))
+        self.ids = array("q", bytes(self.ids[first:end]) + free)
+        self.arrived_s = array("d", bytes(self.arrived_s[first:end]) + free)
+        self.deadlines_s = array("d", bytes(self.deadlines_s[first:end]) + free)
+        self.first, self.end = 0, end - first
 
 
 class Services:
-    """Answered batches in order of their end; the oldest can be forgotten."""
+    """Answered batches in order of their end, rows [first, end) of the columns; the oldest can be forgotten."""
 
     def __init__(self) -> None:
-        self.ended_s: list[float] = []
-        self.batch_sizes: list[int] = []
-        self.cores: list[float] = []
-        self.service_s: list[float] = []
+        self.ended_s = array("d", bytes(8 * _ROOM))
+        self.batch_sizes = array("q", bytes(8 * _ROOM))
+        self.cores = array("d", bytes(8 * _ROOM))
+        self.service_s = array("d", bytes(8 * _ROOM))
         self.first = 0
+        self.end = 0
+        self._room = _ROOM
 
     def __len__(self) -> int:
-        return len(self.ended_s) - self.first
+        return self.end - self.first
 
     def add(self, ended_s: float, batch_size: int, cores: float, service_s: float) -> None:
         """Remember a batch that ended after all others."""
-        self.ended_s.append(ended_s)
-        self.batch_sizes.append(batch_size)
-        self.cores.append(cores)
-        self.service_s.append(service_s)
+        if self.end == self._room:
+            self._make_room()
+        at = self.end
+        self.ended_s[at] = ended_s
+        self.batch_sizes[at] = batch_size
+        self.cores[at] = cores
+        self.service_s[at] = service_s
+        self.end = at + 1
 
     def forget_before(self, horizon_s: float) -> None:
         """Forget what ended before `horizon_s`."""
-        ended_s, first, end = self.ended_s, self.first, len(self.ended_s)
-        while first < end and ended_s[first] < horizon_s:
-            first += 1
-        self.first = first
-        if first > _COMPACT_AT and 2 * first > end:
-            del self.ended_s[:first], self.batch_sizes[:first], self.cores[:first], self.service_s[:first]
-            self.first = 0
+        while self.first < self.end and self.ended_s[self.first] < horizon_s:
+            self.first += 1
 
     def since(self, horizon_s: float) -> Samples:
         """Those that ended at `horizon_s` or later."""
-        at = bisect_left(self.ended_s, horizon_s, self.first)
-        return Samples(self.batch_sizes[at:], self.cores[at:], self.service_s[at:])
+        at = _first_not_before(self.ended_s, self.first, self.end, horizon_s)
+        return Samples(
+            array("q", bytes(self.batch_sizes[at : self.end])),
+            array("d", bytes(self.cores[at : self.end])),
+            array("d", bytes(self.service_s[at : self.end])),
+        )
+
+    def _make_room(self) -> None:
+        """Move to columns with as much room again as is used."""
+        first, end = self.first, self.end
+        self._room = max(_ROOM, 2 * (end - first))
+        free = bytes(8 * (self._room - (end - first)))
+        self.ended_s = array("d", bytes(self.ended_s[first:end]) + free)
+        self.batch_sizes = array("q", bytes(self.batch_sizes[first:end]) + free)
+        self.cores = array("d", bytes(self.cores[first:end]) + free)
+        self.service_s = array("d", bytes(self.service_s[first:end]) + free)
+        self.first, self.end = 0, end - first
+
+
+def _first_not_before(times_s: array[float], first: int, end: int, horizon_s: float) -> int:
+    """The first row of [first, end) whose time is at `horizon_s` or later."""
+    low, high = first, end
+    while low < high:
+        middle = (low + high) // 2
+        if times_s[middle] < horizon_s:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 class Window:

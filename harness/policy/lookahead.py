@@ -6,15 +6,18 @@ Source: the description in arXiv:2404.00704; docs/decisions.md says what is ours
 
 A tick of a busy second asks about a hundred options and thousands of requests, so the work is kept as columns, served
 batch by batch with searches in sorted lists, and an option is left as soon as it is known not to be the best. Compiles
-with mypyc.
+with Cython.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from harness.policy.work import Came, Expected, Past, Work, work_of
+import numpy as np
+
+from harness.policy.work import Came, Expected, Past, Work, column, work_of
 
 __all__ = [
     "Came", "Expected", "Ladder", "Option", "Outcome", "Past", "ServiceTable", "Work", "fewest_misses", "median_ratio",
@@ -23,7 +26,9 @@ __all__ = [
 
 EVERYBODY: Final = 1 << 60  # no count stops above this
 NEVER_S: Final = float("inf")
+NOBODY: Final = bytearray(0)
 WINDOWS: Final = 12  # parts of the work between whose borders demand is held against throughput
+PARTS: Final = 2 * WINDOWS + 2  # and the queue, and what division leaves over
 SURELY_S: Final = 1e-6  # far more than rounding can do
 
 
@@ -32,13 +37,19 @@ class ServiceTable:
 
     mean_s: what a batch is expected to take: when the next one can start.
     tail_s: what it may take: what its deadline is held against.
+    least_each_s, least_tail_s: per bound on the batch, the least time per request, and the least tail, up to there.
     """
 
-    __slots__ = ("mean_s", "tail_s")
-
-    def __init__(self, mean_s: tuple[float, ...], tail_s: tuple[float, ...]) -> None:
-        self.mean_s = mean_s
-        self.tail_s = tail_s
+    def __init__(self, mean_s: Sequence[float], tail_s: Sequence[float]) -> None:
+        self.mean_s = array("d", mean_s)
+        self.tail_s = array("d", tail_s)
+        self.least_each_s = array("d", mean_s)
+        self.least_tail_s = array("d", tail_s)
+        for batch in range(1, len(mean_s)):
+            self.least_each_s[batch] = mean_s[batch] / batch
+            if batch > 1:
+                self.least_each_s[batch] = min(self.least_each_s[batch - 1], self.least_each_s[batch])
+                self.least_tail_s[batch] = min(self.least_tail_s[batch - 1], self.least_tail_s[batch])
 
 
 def misses(work: Work | Sequence[Expected], free_s: float, batch: int, table: ServiceTable, most: int) -> int:
@@ -47,50 +58,61 @@ def misses(work: Work | Sequence[Expected], free_s: float, batch: int, table: Se
     free_s: when the replica can start. A request that cannot make it even alone is shed and counts as missed, as in
     the engine. The batch that takes the last known request is charged as full, because more will follow it.
     """
-    return _count(work if isinstance(work, Work) else work_of(work), free_s, batch, table, most)[0]
+    return _Count(work if isinstance(work, Work) else work_of(work), batch, table).run(free_s, most)
 
 
-def _count(work: Work, free_s: float, batch: int, table: ServiceTable, most: int) -> tuple[int, bool]:
-    """(misses, whether the batch bound ever kept anybody waiting)."""
-    came_s, deadlines_s, shift_s, margin_s = work.came.times_s, work.came.deadlines_s, work.shift_s, work.margin_s
-    mean_s, tail_s = table.mean_s, table.tail_s
-    alone_s = tail_s[1]
-    at, end = work.first, work.end
-    missed, now_s, bound = 0, free_s, False
-    line = _Line(work)
-    if line.many and work.now_s > now_s:
-        now_s = work.now_s
-    while True:
-        if line.many == 0:
-            if at == end:
-                return missed, bound
-            release_s = came_s[at] + shift_s
-            if release_s > now_s:
-                now_s = release_s
-        before, earliest_s = at, NEVER_S
-        while at < end and came_s[at] + shift_s <= now_s:
-            deadline_s = deadlines_s[at] + shift_s - margin_s
-            if deadline_s < earliest_s:
-                earliest_s = deadline_s
-            at += 1
-        size = at - before
-        if line.many == 0 and size <= batch:
-            # Whoever is here leaves together; when the earliest deadline holds, all do.
-            charged = batch if at == end else size
-            if earliest_s >= now_s + alone_s and earliest_s >= now_s + tail_s[charged]:
+class _Count:
+    """One look ahead. bound: whether the batch bound has ever kept anybody waiting."""
+
+    def __init__(self, work: Work, batch: int, table: ServiceTable) -> None:
+        self.bound = False
+        self._work = work
+        self._batch = batch
+        self._table = table
+
+    def run(self, free_s: float, most: int) -> int:
+        """How many miss; counting stops above `most`."""
+        work, table, batch = self._work, self._table, self._batch
+        came_s, deadlines_s = work.came.times_s, work.came.deadlines_s
+        shift_s, margin_s = work.shift_s, work.margin_s
+        mean_s, tail_s = table.mean_s, table.tail_s
+        alone_s = tail_s[1]
+        at, end = work.first, work.end
+        missed, now_s = 0, free_s
+        line = _Line(work)
+        if line.many and work.now_s > now_s:
+            now_s = work.now_s
+        while True:
+            if line.many == 0:
+                if at == end:
+                    return missed
+                release_s = came_s[at] + shift_s
+                if release_s > now_s:
+                    now_s = release_s
+            before, earliest_s = at, NEVER_S
+            while at < end and came_s[at] + shift_s <= now_s:
+                deadline_s = deadlines_s[at] + shift_s - margin_s
+                if deadline_s < earliest_s:
+                    earliest_s = deadline_s
+                at += 1
+            size = at - before
+            if line.many == 0 and size <= batch:
+                # Whoever is here leaves together; when the earliest deadline holds, all do.
+                charged = batch if at == end else size
+                if earliest_s >= now_s + alone_s and earliest_s >= now_s + tail_s[charged]:
+                    now_s += mean_s[charged]
+                    continue
+            line.join(before, at)
+            missed += line.leave_before(now_s + alone_s)
+            size = line.many
+            if size > batch:
+                size, self.bound = batch, True
+            if size:
+                charged = batch if at == end and size == line.many else size
+                missed += line.leave(size, now_s + tail_s[charged])
                 now_s += mean_s[charged]
-                continue
-        line.join(before, at)
-        missed += line.leave_before(now_s + alone_s)
-        size = line.many
-        if size > batch:
-            size, bound = batch, True
-        if size:
-            charged = batch if at == end and size == line.many else size
-            missed += line.leave(size, now_s + tail_s[charged])
-            now_s += mean_s[charged]
-        if missed > most:
-            return missed, bound
+            if missed > most:
+                return missed
 
 
 class _Line:
@@ -100,28 +122,31 @@ class _Line:
     """
 
     def __init__(self, work: Work) -> None:
-        self.many = len(work.waiting_s)
+        self.many = work.waiting
         self._queue_s = work.waiting_s
         self._next = 0  # in the queue of the start
-        self._queue_end = len(work.waiting_s)
+        self._queue_end = work.waiting
+        self._all = work.came.many
         self._by_deadline = work.came.by_deadline
         self._rank = work.came.rank
         self._deadlines_s = work.came.deadlines_s
         self._shift_s = work.shift_s
         self._margin_s = work.margin_s
-        self._here: list[bool] = []  # by rank
+        self._here = NOBODY  # by rank
+        self._has_marks = False
         self._marks = 0
         self._low = 0  # nobody of a lower rank is here
 
     def join(self, first: int, end: int) -> None:
         """Rows [first, end) have come."""
-        if not self._here:
-            self._here = [False] * len(self._rank)
-            self._low = len(self._rank)
+        if not self._has_marks:
+            self._has_marks = True
+            self._here = bytearray(self._all)
+            self._low = self._all
         here, ranks, low = self._here, self._rank, self._low
         for row in range(first, end):
             rank = ranks[row]
-            here[rank] = True
+            here[rank] = 1
             if rank < low:
                 low = rank
         self._low = low
@@ -130,13 +155,13 @@ class _Line:
 
     def leave_before(self, limit_s: float) -> int:
         """All with a deadline before `limit_s` leave; how many."""
-        return self._leave(self.many, limit_s, only_before=True)
+        return self._leave(self.many, limit_s, True)
 
     def leave(self, size: int, late_s: float) -> int:
         """The first `size` leave; how many of them have a deadline before `late_s`."""
-        return self._leave(size, late_s, only_before=False)
+        return self._leave(size, late_s, False)
 
-    def _leave(self, most: int, limit_s: float, *, only_before: bool) -> int:
+    def _leave(self, most: int, limit_s: float, only_before: bool) -> int:
         here, by_deadline, deadlines_s = self._here, self._by_deadline, self._deadlines_s
         shift_s, margin_s, queue_s, queue_end = self._shift_s, self._margin_s, self._queue_s, self._queue_end
         low, marks, at = self._low, self._marks, self._next
@@ -157,7 +182,7 @@ class _Line:
             if from_queue:
                 at += 1
             else:
-                here[low] = False
+                here[low] = 0
                 marks -= 1
             left -= 1
         self._low, self._marks, self._next = low, marks, at
@@ -167,8 +192,6 @@ class _Line:
 
 class Option:
     """One allocation to consider, with its service times."""
-
-    __slots__ = ("batch", "cores", "table")
 
     def __init__(self, cores: float, batch: int, table: ServiceTable) -> None:
         self.cores = cores
@@ -190,17 +213,24 @@ class Ladder:
         self._cores = list(cores)
         self._batches = list(range(1, most_batch + 1))
         self._predicted_s = [[predict_s(batch, c) for batch in self._batches] for c in cores]
+        self._known_ratios = (0.0, 0.0)
+        self._known: list[list[Option]] = []  # options per core count for these ratios; they seldom change
 
     def options(self, correction: float, tail_ratio: float, least_cores: float) -> Iterator[Option]:
         """From `least_cores` up. correction: observed over predicted service time; tail_ratio: tail over mean."""
+        if self._known_ratios != (correction, tail_ratio):
+            self._known_ratios, self._known = (correction, tail_ratio), []
         for row, cores in enumerate(self._cores):
-            if cores < least_cores:
-                continue
-            mean_s = [predicted_s * correction for predicted_s in self._predicted_s[row]]
-            tail_s = [one_s * tail_ratio for one_s in mean_s]
-            table = ServiceTable((0.0, *mean_s), (0.0, *tail_s))
-            for batch in self._batches:
-                yield Option(cores, batch, table)
+            if row == len(self._known):
+                self._known.append(self._row(row, correction, tail_ratio))
+            if cores >= least_cores:
+                yield from self._known[row]
+
+    def _row(self, row: int, correction: float, tail_ratio: float) -> list[Option]:
+        mean_s = [predicted_s * correction for predicted_s in self._predicted_s[row]]
+        tail_s = [one_s * tail_ratio for one_s in mean_s]
+        table = ServiceTable((0.0, *mean_s), (0.0, *tail_s))
+        return [Option(self._cores[row], batch, table) for batch in self._batches]
 
 
 def fewest_misses(
@@ -239,15 +269,17 @@ class Demand:
     are all due by d take n / throughput, less a last batch. Tells options that cannot do it from those that might."""
 
     def __init__(self, work: Work, free_s: float) -> None:
-        self._counts: list[int] = []
-        self._spans_s: list[float] = []
+        self._parts = 0
+        self._began_s = array("d", bytes(8 * PARTS))  # per part of the work: when its first request can be started
+        self._latest_s = array("d", bytes(8 * PARTS))  # ... and the latest deadline in it
+        self._sizes = array("q", bytes(8 * PARTS))
+        self._pairs = 0
+        self._counts = array("q", bytes(8 * PARTS * PARTS))
+        self._spans_s = array("d", bytes(8 * PARTS * PARTS))
         self._budget_s = NEVER_S
-        began_s = max(free_s, work.now_s) if work.waiting_s else free_s
-        self._began_s: list[float] = []  # per part of the work: when its first request can be started
-        self._latest_s: list[float] = []  # ... and the latest deadline in it
-        self._sizes: list[int] = []
-        if work.waiting_s:
-            self._part(began_s, work.waiting_s[-1], len(work.waiting_s), work.waiting_s[0] - began_s)
+        began_s = max(free_s, work.now_s) if work.waiting else free_s
+        if work.waiting:
+            self._part(began_s, work.waiting_s[work.waiting - 1], work.waiting, work.waiting_s[0] - began_s)
         step = max(1, (work.end - work.first) // WINDOWS)
         for first in range(work.first, work.end, step):
             self._look_at(work, first, min(first + step, work.end), began_s)
@@ -259,7 +291,9 @@ class Demand:
         latest_s, budget_s = -NEVER_S, NEVER_S
         for at in range(first, end):
             deadline_s = deadlines_s[at] + shift_s - margin_s
-            release_s = max(came_s[at] + shift_s, began_s)
+            release_s = came_s[at] + shift_s
+            if release_s < began_s:
+                release_s = began_s
             if deadline_s > latest_s:
                 latest_s = deadline_s
             if deadline_s - release_s < budget_s:
@@ -267,38 +301,34 @@ class Demand:
         self._part(max(came_s[first] + shift_s, began_s), latest_s, end - first, budget_s)
 
     def _part(self, began_s: float, latest_s: float, size: int, budget_s: float) -> None:
-        self._began_s.append(began_s)
-        self._latest_s.append(latest_s)
-        self._sizes.append(size)
+        self._began_s[self._parts] = began_s
+        self._latest_s[self._parts] = latest_s
+        self._sizes[self._parts] = size
+        self._parts += 1
         self._budget_s = min(self._budget_s, budget_s)
 
     def _pair(self) -> None:
         """All runs of neighbouring parts: how many requests, and how long there is for them."""
-        for first in range(len(self._sizes)):
+        for first in range(self._parts):
             due_s, count = self._latest_s[first], 0
-            for last in range(first, len(self._sizes)):
+            for last in range(first, self._parts):
                 due_s = max(due_s, self._latest_s[last])
                 count += self._sizes[last]
-                self._counts.append(count)
-                self._spans_s.append(due_s - self._began_s[first])
+                self._counts[self._pairs] = count
+                self._spans_s[self._pairs] = due_s - self._began_s[first]
+                self._pairs += 1
 
     def exceeds(self, option: Option) -> bool:
         """Whether somebody will surely miss. False means nothing."""
-        mean_s, tail_s = option.table.mean_s, option.table.tail_s
-        batch = option.batch
-        least_tail_s, per_request_s = tail_s[1], mean_s[1]
-        for size in range(1, batch + 1):
-            each_s = mean_s[size] / size
-            if each_s < per_request_s:
-                per_request_s = each_s
-            if tail_s[size] < least_tail_s:
-                least_tail_s = tail_s[size]
+        table, batch = option.table, option.batch
+        least_tail_s, per_request_s = table.least_tail_s[batch], table.least_each_s[batch]
         if per_request_s <= 0:
             return False
-        if tail_s[1] > self._budget_s + SURELY_S:
+        if table.tail_s[1] > self._budget_s + SURELY_S:
             return True
-        for index, count in enumerate(self._counts):
-            if (count - batch) * per_request_s > self._spans_s[index] - least_tail_s + SURELY_S:
+        counts, spans_s = self._counts, self._spans_s
+        for index in range(self._pairs):
+            if (counts[index] - batch) * per_request_s > spans_s[index] - least_tail_s + SURELY_S:
                 return True
         return False
 
@@ -322,13 +352,14 @@ class _Search:
             return most + 1
         worst = 0
         for index, work in enumerate(self._works):
-            missed, bound = _count(work, self._free_s, option.batch, option.table, most)
+            count = _Count(work, option.batch, option.table)
+            missed = count.run(self._free_s, most)
             if missed > worst:
                 worst = missed
             if missed > most:
                 if index:  # what refused this option will most likely refuse the next
                     self._works.insert(0, self._works.pop(index))
-                self._refused = None if bound else option
+                self._refused = None if count.bound else option
                 break
         return worst
 
@@ -343,24 +374,31 @@ class _Search:
 
 
 def median_ratio(
-    batch_sizes: list[int],
-    cores: list[float],
-    service_s: list[float],
+    batch_sizes: Sequence[int],
+    cores: Sequence[float],
+    service_s: Sequence[float],
     predict_s: Callable[[int, float], float],
     least: int,
 ) -> float:
     """The median of observed over predicted service time; 0 with fewer than `least` observations."""
+    many = len(service_s)
+    sizes, counts, times_s = column("q", batch_sizes), column("d", cores), column("d", service_s)
+    ratios = array("d", bytes(8 * many))
     predicted_s: dict[tuple[int, float], float] = {}
-    ratios: list[float] = []
-    for at, one_s in enumerate(service_s):
-        if cores[at] <= 0:
+    found, last_batch, last_cores, last_s = 0, 0, 0.0, 0.0
+    for at in range(many):
+        batch, core_count = sizes[at], counts[at]
+        if core_count <= 0:
             continue
-        cell = (batch_sizes[at], cores[at])
-        if cell not in predicted_s:
-            predicted_s[cell] = predict_s(cell[0], cell[1])
-        ratios.append(one_s / predicted_s[cell])
-    if len(ratios) < least:
+        if batch != last_batch or core_count != last_cores:
+            last_batch, last_cores = batch, core_count
+            if (batch, core_count) not in predicted_s:
+                predicted_s[(batch, core_count)] = predict_s(batch, core_count)
+            last_s = predicted_s[(batch, core_count)]
+        ratios[found] = times_s[at] / last_s
+        found += 1
+    if found < least:
         return 0.0
-    ratios.sort()
-    half = len(ratios) // 2
-    return ratios[half] if len(ratios) % 2 else (ratios[half - 1] + ratios[half]) / 2
+    ordered = np.sort(np.asarray(ratios)[:found])
+    half = found // 2
+    return float(ordered[half] if found % 2 else (ordered[half - 1] + ordered[half]) / 2)

@@ -1,9 +1,10 @@
-"""Work a policy looks ahead to: who waits, and who came and may come again, as columns. Pure; compiles with mypyc."""
+"""Work a policy looks ahead to: who waits, and who came and may come again, as columns. Pure; compiles with Cython."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,22 +16,26 @@ class Expected(NamedTuple):
     deadline_s: float
 
 
-class Came:
-    """Requests that came, ascending by time, with their order by deadline. The lists are only read.
+def column(kind: str, values: Sequence[float]) -> array[Any]:
+    """The values as an array of this type code; an array stays what it is."""
+    return values if isinstance(values, array) else array(kind, values)
 
-    by_deadline: rows in that order, equals in any; rank: the place of each row in it.
+
+class Came:
+    """Requests that came, ascending by time, with their order by deadline. The columns are only read.
+
+    many: how many. by_deadline: rows in that order, equals in any; rank: the place of each row in it.
     """
 
-    __slots__ = ("by_deadline", "deadlines_s", "rank", "times_s")
-
-    def __init__(self, times_s: list[float], deadlines_s: list[float]) -> None:
-        self.times_s = times_s
-        self.deadlines_s = deadlines_s
-        order = np.argsort(np.array(deadlines_s))
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        self.by_deadline: list[int] = order.tolist()
-        self.rank: list[int] = rank.tolist()
+    def __init__(self, times_s: Sequence[float], deadlines_s: Sequence[float]) -> None:
+        self.many = len(times_s)
+        self.times_s = column("d", times_s)
+        self.deadlines_s = column("d", deadlines_s)
+        order = np.argsort(np.asarray(self.deadlines_s))
+        rank = np.empty(self.many, np.int64)
+        rank[order] = np.arange(self.many)
+        self.by_deadline = array("q", order.astype(np.int64).tobytes())
+        self.rank = array("q", rank.tobytes())
 
 
 class Work:
@@ -39,13 +44,19 @@ class Work:
     waiting_s: deadlines of those that wait, ascending. `margin_s` is taken off the deadlines of what came.
     """
 
-    __slots__ = ("came", "end", "first", "margin_s", "now_s", "shift_s", "waiting_s")
-
     def __init__(
-        self, now_s: float, waiting_s: list[float], came: Came, first: int, end: int, shift_s: float, margin_s: float
+        self,
+        now_s: float,
+        waiting_s: Sequence[float],
+        came: Came,
+        first: int,
+        end: int,
+        shift_s: float,
+        margin_s: float,
     ) -> None:
         self.now_s = now_s
-        self.waiting_s = waiting_s
+        self.waiting = len(waiting_s)
+        self.waiting_s = array("d", waiting_s)
         self.came = came
         self.first = first
         self.end = end
@@ -53,7 +64,7 @@ class Work:
         self.margin_s = margin_s
 
     def __len__(self) -> int:
-        return len(self.waiting_s) + self.end - self.first
+        return self.waiting + self.end - self.first
 
 
 def work_of(requests: Sequence[Expected]) -> Work:
@@ -65,7 +76,7 @@ def work_of(requests: Sequence[Expected]) -> Work:
 class Past:
     """What waits now and what came before, from which possible futures are made. margin_s: reserve on deadlines."""
 
-    def __init__(self, now_s: float, queue_deadlines_s: list[float], came: Came, margin_s: float) -> None:
+    def __init__(self, now_s: float, queue_deadlines_s: Sequence[float], came: Came, margin_s: float) -> None:
         self.now_s = now_s
         self.came = came
         self.margin_s = margin_s
@@ -73,7 +84,7 @@ class Past:
 
     def again(self, shift_s: float) -> Work:
         """The queue, and all that came coming again `shift_s` later."""
-        return self._work(self.waiting_s, 0, len(self.came.times_s), shift_s)
+        return self._work(self.waiting_s, 0, self.came.many, shift_s)
 
     def interval(self, shift_s: float, length_s: float, *, queue: bool) -> Work:
         """What came in the interval of this length `shift_s` before the next one, moved into it; with the queue."""
@@ -87,7 +98,7 @@ class Past:
     def _first_beyond(self, shift_s: float, length_s: float) -> int:
         """The first row that, moved, comes later than `length_s` from now."""
         came_s, now_s = self.came.times_s, self.now_s
-        low, high = 0, len(came_s)
+        low, high = 0, self.came.many
         while low < high:
             middle = (low + high) // 2
             if came_s[middle] + shift_s - now_s > length_s:

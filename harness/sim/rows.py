@@ -6,6 +6,7 @@ its rows go out, ordered by id within the piece.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +74,7 @@ class Rows:
             self._open.append(_opened(first, plan))
             # The gateway counts the budget from when it has the request, so its deadline is later by the way in.
             deadline_s = plan["deadline_s"] + (plan["queued_s"] - plan["due_s"])
-            yield first, plan["queued_s"].tolist(), deadline_s.tolist()
+            yield first, many, array("d", plan["queued_s"].tobytes()), array("d", deadline_s.tobytes())
             first += many
 
     def collect(self) -> None:

@@ -1,11 +1,12 @@
 """The event loop of the twin: a total order of events (time, kind, serial), and nothing that reads a clock.
 
-It drives the rules of `harness.engine.core`, the same as the gateway's. Compiles with mypyc, together with them.
+It drives the rules of `harness.engine.core`, the same as the gateway's. Compiles with Cython, together with them.
 """
 
 from __future__ import annotations
 
 import heapq
+from array import array
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -20,7 +21,7 @@ ARRIVE: Final = 1
 TICK: Final = 2
 NEVER_S: Final = float("inf")
 
-Piece = tuple[int, list[float], list[float]]  # id of the first request; arrival and deadline of each, in order
+Piece = tuple[int, int, "array[float]", "array[float]"]  # first id, how many; arrival and deadline of each
 
 
 class Event:
@@ -91,8 +92,8 @@ class Twin:
 
     def run(self) -> None:
         """Until all requests have ended and nothing else is to happen."""
-        first, times_s, deadlines_s = self._next_piece()
-        at, end = 0, len(times_s)
+        first, end, times_s, deadlines_s = self._next_piece()
+        at = 0
         events, core = self._events, self.core
         while True:
             due_s = NEVER_S
@@ -110,8 +111,8 @@ class Twin:
             ticket = Ticket(first + at, due_s, deadlines_s[at])
             at += 1
             if at == end:
-                first, times_s, deadlines_s = self._next_piece()
-                at, end = 0, len(times_s)
+                first, end, times_s, deadlines_s = self._next_piece()
+                at = 0
             acts = core.arrive(due_s, ticket)
             if acts:
                 self.perform(due_s, acts)
@@ -125,7 +126,7 @@ class Twin:
         self.outstanding -= len(batch.tickets)
         if machine.finish(now_s):
             self._push(machine.ends_s, FINISH, Finish(machine))
-        acts = self.core.finish(now_s, batch.id, ok=True)
+        acts = self.core.finish(now_s, batch.id)
         if acts:
             self.perform(now_s, acts)
 
@@ -171,7 +172,7 @@ class Twin:
             if piece[1]:
                 return piece
         self._more = False
-        return 0, [], []
+        return 0, 0, array("d"), array("d")
 
     def _push(self, t_s: float, kind: int, event: Event) -> None:
         self._serial += 1

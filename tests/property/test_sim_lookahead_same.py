@@ -64,7 +64,7 @@ def plain_correction(seen):
 def plain_decision(seen):
     """(cores, batch, misses, correction) of every option in order, the first with the fewest."""
     correction, futures = plain_correction(seen), plain_futures(seen)
-    busy_s = [f.started_s + LATENCY.predict_s(f.size, seen.allocation.cores) for f in seen.in_flight]
+    busy_s = [f.started_s + correction * LATENCY.predict_s(f.size, seen.allocation.cores) for f in seen.in_flight]
     free_s, best = max([seen.now_s, *busy_s]), None
     for cores in CONDITIONS.cores.values():
         mean_s = [0.0] + [LATENCY.predict_s(b, cores) * correction for b in range(1, 7)]

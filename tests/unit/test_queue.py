@@ -10,7 +10,7 @@ def line_of(order, *deadlines_s):
     """A line of requests 0, 1, ... that arrived one second apart."""
     line = WaitingLine(order)
     for k, deadline_s in enumerate(deadlines_s):
-        line.push(Queued(k, float(k), deadline_s))
+        line.push(Queued(k, float(k), deadline_s), deadline_s)
     return line
 
 
@@ -33,7 +33,7 @@ def test_fifo_ignores_deadlines():
 def test_requests_of_the_same_instant_keep_the_order_in_which_they_were_pushed():
     line = WaitingLine("fifo")
     for k in (3, 1, 2):
-        line.push(Queued(k, 0.0, 1.0))
+        line.push(Queued(k, 0.0, 1.0), 1.0)
     assert drained(line) == [3, 1, 2]
 
 
@@ -68,5 +68,5 @@ def test_reordering_serves_those_who_wait_in_the_new_order():
 def test_who_comes_after_a_reordering_stands_behind_equals_who_came_before():
     line = line_of("fifo", 5.0, 5.0)
     line.reorder("edf")
-    line.push(Queued(2, 2.0, 5.0))
+    line.push(Queued(2, 2.0, 5.0), 5.0)
     assert drained(line) == [0, 1, 2]
