@@ -90,7 +90,7 @@ def draw_pareto(results: Path) -> Drawn | Skipped:
         look = looks[system]
         panel.errorbar(cost.value, missed.value, xerr=whiskers([cost]), yerr=whiskers([missed]), fmt="none",
                        color=look.colour, linewidth=0.8, capsize=1.5)  # fmt: skip
-        markers += panel.plot(cost.value, missed.value, look.marker, color=look.colour, markersize=5.5, linestyle="",
+        markers += panel.plot(cost.value, missed.value, marker=look.marker, color=look.colour, markersize=5.5, linestyle="",
                               fillstyle="none" if system in ABLATIONS[1:-1] else "full", label=system)  # fmt: skip
     if floor is not None:
         draw_floor(panel, floor)

@@ -77,4 +77,6 @@ def source_line(source: Mapping[str, Any]) -> str:
         f"scenario sha256 {str(source.get('scenario_sha256', ''))[:12] or 'unknown'}",
         f"commit {str(source.get('git_commit') or 'unknown')[:12]}{dirty}",
     ]
+    if source.get("synthetic_trace"):
+        parts.append("a generated trace stands in for a measured one")
     return "; ".join([*parts, *([f"invalid, left out: {', '.join(left_out)}"] if left_out else [])])

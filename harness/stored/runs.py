@@ -85,6 +85,7 @@ class StoredRun:
             "git_commit": facts.get("git_commit", ""),
             "git_dirty": facts.get("git_dirty"),
             "invalid_left_out": list(self.invalid),
+            "synthetic_trace": any(trace.get("synthetic_because") for trace in facts.get("traces", ())),
         }
 
 

@@ -63,6 +63,7 @@ class StoredSweep:
             "backend": str(self.facts.get("backend", "simulated")),
             "git_commit": str(self.facts.get("git_commit") or first.get("git_commit", "")),
             "invalid_left_out": [f"{self.invalid} rows"] if self.invalid else [],
+            "synthetic_trace": bool(self.rows["synthetic_trace"].any()) if "synthetic_trace" in self.rows else False,
             "git_dirty": bool(self.facts.get("git_dirty", first.get("git_dirty", False))),
         }
 

@@ -1,8 +1,11 @@
-"""What several unit tests of the data path share: engines, a gateway with a replica that does as it is told."""
+"""What several unit tests share: engines, a gateway with a replica that does as it is told, made-up stored runs."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +14,10 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from harness.engine import Engine
 from harness.oip import HEADER_LENGTH, Message, Tensor, decode, encode_request, encode_response
+from harness.record import write_manifest
 from harness.serve.__main__ import gateway as gateway_of
 from harness.serve.app import Gateway
+from harness.tables import DECISIONS, PLAN, REQUESTS, USAGE, table_of, write_parquet
 from harness.types import EngineSettings, Queued
 
 SHAPE = (2, 2, 3)
@@ -157,3 +162,108 @@ async def bench():
     yield make
     for each in opened:
         await each.close()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A made-up system: which share of each second's requests is late, the cores it holds from given times on, and its
+    service time, s. The late ones are received a second after their deadline, the others 10 ms before it."""
+
+    late: float = 0.0
+    cores: tuple[tuple[float, float], ...] = ((0.0, 16.0),)
+    router_s: float = 0.1
+
+
+def scenario_facts(name: str, systems: list[str], duration_s: float) -> dict[str, Any]:
+    network = {"trace": "route-a", "traces": []}
+    plan = {"duration_s": duration_s, "slo_s": 1.0, "network": network, "arrivals": {"rate_rps": 20.0}}
+    return {"name": name, "title": name, "systems": systems, "plan": plan, "cores": {"max_cores": 16.0}}
+
+
+def made_rows(system: Made, seed: int, duration_s: float) -> list[dict[str, Any]]:
+    rows = []
+    for id_ in range(int(duration_s * 20)):
+        created_s = id_ / 20
+        uplink_s = 0.1 + 0.05 * ((id_ * 7 + seed) % 5)
+        deadline_s = created_s + 1.0
+        late = id_ % 20 < round(system.late * 20)
+        received_s = deadline_s + 1.0 if late else deadline_s - 0.01
+        finished_s = created_s + uplink_s + (2.0 if late else system.router_s)
+        rows.append({"id": id_, "client": id_ % 2, "created_s": created_s, "due_s": created_s + uplink_s,
+                     "deadline_s": deadline_s, "queued_s": created_s + uplink_s, "finished_s": finished_s,
+                     "received_s": received_s, "status": "served"})  # fmt: skip
+    return rows
+
+
+def made_plan(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    names = ("id", "client", "created_s", "due_s", "deadline_s")
+    return [
+        {**{n: r[n] for n in names}, "payload_bytes": 100_000 * (1 + r["client"]), "slo_s": 1.0,
+         "uplink_s": r["due_s"] - r["created_s"]}
+        for r in rows
+    ]  # fmt: skip
+
+
+def made_manifest(name: str, seed: int, system: Made, planned: int, scenario: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "scenario": scenario,
+        "scenario_sha256": "ab" * 32,
+        "seed": seed,
+        "system": {"name": name},
+        "start": {"cores": system.cores[0][1], "replicas": 1},
+        "counts": {"planned": planned},
+        "backend": {"backend": "simulated"},
+        "git_commit": "c0ffee" * 6,
+        "git_dirty": False,
+        "latency": {"name": "yolov5s", "grid": []},
+        "send_lag": {},
+        "valid": True,
+        "invalid_reasons": [],
+        "state": "done",
+    }
+
+
+def write_session(folder: Path, name: str, seed: int, system: Made, scenario: dict[str, Any], facts: dict[str, Any]):
+    rows = made_rows(system, seed, scenario["plan"]["duration_s"])
+    folder.mkdir(parents=True)
+    write_parquet(folder / "requests.parquet", table_of(rows, REQUESTS))
+    same = ("tick_s", "requested_at_s", "effective_s")
+    steps = [dict.fromkeys(same, t) | {"effective_cores": c, "effective_replicas": 1} for t, c in system.cores[1:]]
+    write_parquet(folder / "decisions.parquet", table_of(steps, DECISIONS))
+    write_parquet(folder / "usage.parquet", table_of([], USAGE))
+    write_manifest(folder, made_manifest(name, seed, system, len(rows), scenario) | facts)
+    return rows
+
+
+@pytest.fixture(scope="session")
+def run_writer():
+    """Writes a made-up run: `run_writer(results, scenario, {system: Made(...)}, seeds=(1, 2))`; its folder.
+
+    A system may be a function from the seed to a Made. Further keywords go into the manifests.
+    """
+
+    def make(results: Path, scenario: str, systems: dict[str, Any], seeds=(1, 2, 3), duration_s=20.0, **facts: Any):
+        folder = results / scenario / "20260101T000000Z-made"
+        told = scenario_facts(scenario, list(systems), duration_s)
+        for seed in seeds:
+            for name, made in systems.items():
+                system = made(seed) if callable(made) else made
+                rows = write_session(folder / name / f"seed-{seed}", name, seed, system, told, facts)
+            plan = folder / "plans" / f"seed-{seed}"
+            plan.mkdir(parents=True)
+            write_parquet(plan / "plan.parquet", table_of(made_plan(rows), PLAN))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def make_run(run_writer, tmp_path):
+    """The same into tmp_path/results."""
+    return partial(run_writer, tmp_path / "results")
+
+
+@pytest.fixture(scope="session")
+def made():
+    """The made-up system (see `Made`)."""
+    return Made
