@@ -17,7 +17,7 @@ LAYERS: dict[str, int] = {
     "plan": 2, "oracle": 2, "engine": 2, "policy": 2, "control": 2, "seams": 2,
     "sim": 3, "serve": 3, "replica": 3, "load": 3, "backends": 3,
     "record": 4, "scenario": 4, "run": 4, "profile": 4,
-    "results": 5, "stored": 5, "stats": 5, "fidelity": 5, "claims": 5, "figures": 5, "report": 5,
+    "results": 5, "compare": 5, "stored": 5, "stats": 5, "fidelity": 5, "claims": 5, "figures": 5, "report": 5,
     "autopsy": 5, "progress": 5,
     "index": 5, "nightly": 5, "steps": 5,
     "cli": 6,

@@ -1,0 +1,164 @@
+"""Intervals from one series: they cover the truth as often as they say, and are refused where they would not."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.signal import lfilter
+
+from harness.stats import blocks
+from harness.stats.blocks import block_length, block_sums, ratio_interval
+from harness.stats.quantiles import quantile_of_series, quantile_of_units, quantile_value
+
+TRIALS = 500
+
+
+@pytest.fixture(autouse=True)
+def _fewer_resamples(monkeypatch):
+    """Coverage is that of the method; 299 resamples show it, and are quick."""
+    monkeypatch.setattr(blocks, "RESAMPLES", 299)
+
+
+def autoregressive(generator, count, memory):
+    """An AR(1) series of mean 0 and variance 1."""
+    noise = generator.normal(size=count + 100) * np.sqrt(1 - memory**2)
+    return lfilter([1.0], [1.0, -memory], noise)[100:]
+
+
+def bursts(generator, count, share, dwell_s, rate_rps=20.0):
+    """Requests and violations per second of a two-state Markov chain, and the true violation rate.
+
+    In the bad state, `share` of all time and `dwell_s` long on average, 80 % violate; in the good one 0.2 %.
+    """
+    leave, enter = 1.0 / dwell_s, share / (1 - share) / dwell_s
+    draws, bad, states = generator.random(count), generator.random() < share, []
+    for draw in draws:
+        bad = draw >= leave if bad else draw < enter
+        states.append(bad)
+    requests = generator.poisson(rate_rps, count)
+    return generator.binomial(requests, np.where(states, 0.8, 0.002)), requests, 0.8 * share + 0.002 * (1 - share)
+
+
+def coverage(make, monkeypatch, trials=TRIALS):
+    """Share of intervals that hold the truth, of those given. make: generator -> top, bottom, truth.
+
+    Every trial draws its own blocks: with those of one seed all trials would share one error of the resampling.
+    """
+    generator = np.random.default_rng(7)
+    held = []
+    for trial in range(trials):
+        monkeypatch.setattr(blocks, "SEED", trial)
+        top, bottom, truth = make(generator)
+        found = ratio_interval(top, bottom)
+        if not found.refused:
+            held.append(found.low <= truth <= found.high)
+    assert len(held) > 0.9 * trials
+    return np.mean(held)
+
+
+@pytest.mark.parametrize(("memory", "count"), [(0.0, 300), (0.5, 300), (0.8, 1200)])
+def test_95_per_cent_intervals_cover_the_mean_of_an_autoregressive_series(memory, count, monkeypatch):
+    share = coverage(lambda g: (5.0 + autoregressive(g, count, memory), np.ones(count), 5.0), monkeypatch)
+    assert 0.93 <= share <= 0.97
+
+
+@pytest.mark.parametrize(("bad", "dwell_s", "count"), [(0.05, 5, 900), (0.02, 3, 1500)])
+def test_95_per_cent_intervals_cover_the_violation_rate_of_bursts(bad, dwell_s, count, monkeypatch):
+    share = coverage(lambda g: bursts(g, count, bad, dwell_s), monkeypatch)
+    assert 0.93 <= share <= 0.97
+
+
+def test_95_per_cent_intervals_cover_a_quantile_of_autocorrelated_latencies(monkeypatch):
+    generator, held = np.random.default_rng(3), []
+    bins, truth = np.repeat(np.arange(600), 10), np.exp(0.5 * stats.norm.ppf(0.95))
+    for trial in range(400):
+        monkeypatch.setattr(blocks, "SEED", trial)
+        slow = autoregressive(generator, 600, 0.5)[bins] * np.sqrt(0.5)
+        latency_s = np.exp(0.5 * (slow + generator.normal(size=6000) * np.sqrt(0.5)))
+        found = quantile_of_series(latency_s, bins, 0.95)
+        held.append(found.low <= truth <= found.high)
+    assert 0.93 <= np.mean(held) <= 0.97
+
+
+def test_intervals_of_order_statistics_cover_a_quantile_of_independent_values():
+    generator, held = np.random.default_rng(5), []
+    for _ in range(200):
+        found = quantile_of_units(generator.exponential(size=400), 0.9)
+        held.append(found.low <= np.log(10) <= found.high)
+    assert 0.93 <= np.mean(held) <= 0.98
+
+
+def test_the_value_is_the_ratio_of_the_sums():
+    assert ratio_interval([1.0, 2.0, 0.0], [10.0, 10.0, 20.0]).value == pytest.approx(3 / 40)
+
+
+def test_the_same_series_has_the_same_interval():
+    series = autoregressive(np.random.default_rng(1), 300, 0.5)
+    assert ratio_interval(series, np.ones(300)) == ratio_interval(series, np.ones(300))
+
+
+def test_a_scaled_series_has_a_scaled_interval():
+    series = 3.0 + autoregressive(np.random.default_rng(1), 300, 0.5)
+    one, ten = (ratio_interval(series * factor, np.ones(300)) for factor in (1.0, 10.0))
+    assert (ten.low, ten.high) == pytest.approx((10 * one.low, 10 * one.high))
+
+
+def test_blocks_grow_with_the_memory_of_a_series():
+    lengths = [block_length(autoregressive(np.random.default_rng(1), 1200, memory)) for memory in (0.0, 0.5, 0.9)]
+    assert lengths == sorted(set(lengths))
+
+
+def test_a_constant_series_needs_no_blocks():
+    assert block_length(np.ones(50)) == 1
+
+
+def test_block_sums_are_those_of_every_window():
+    assert block_sums(np.array([1.0, 2.0, 3.0, 4.0]), 3).tolist() == [6.0, 9.0]
+
+
+def test_a_short_series_is_refused():
+    assert ratio_interval(np.arange(45.0), np.ones(45)).refused == "too short: 45 s, at least 200 are needed"
+
+
+def test_a_series_too_short_for_its_memory_is_refused():
+    drift = np.cumsum(np.random.default_rng(1).normal(size=240))
+    assert "of them are needed" in ratio_interval(drift, np.ones(240)).refused
+
+
+def test_violations_in_one_burst_alone_are_refused_an_interval():
+    burst = np.zeros(600)
+    burst[100:103] = 5.0
+    assert ratio_interval(burst, np.full(600, 20.0)).refused.startswith("it varies in only 1 of")
+
+
+def test_a_rate_without_violations_has_no_interval_from_one_run():
+    found = ratio_interval(np.zeros(600), np.full(600, 20.0))
+    assert (found.value, found.refused) == (0.0, "it varies in only 0 of 600 blocks of 1 s")
+
+
+def test_a_rate_of_no_requests_is_refused():
+    assert ratio_interval(np.zeros(600), np.zeros(600)).refused == "nothing to divide by"
+
+
+@pytest.mark.parametrize(("count", "level", "shown"), [(399, 0.95, False), (400, 0.95, True), (1999, 0.99, False)])
+def test_a_quantile_is_shown_when_20_lie_beyond_it(count, level, shown):
+    assert np.isfinite(quantile_value(np.arange(count), level)) == shown
+
+
+def test_the_quantile_is_numpys():
+    values = np.random.default_rng(1).normal(size=500)
+    assert quantile_value(values, 0.95) == pytest.approx(np.quantile(values, 0.95))
+
+
+def test_a_quantile_among_the_never_answered_is_infinite():
+    assert quantile_value([*range(900), *[np.inf] * 100], 0.95) == np.inf
+
+
+def test_the_interval_of_order_statistics_is_scipys():
+    values = np.random.default_rng(1).normal(size=300)
+    expected = stats.quantile_test(values, p=0.5).confidence_interval(0.95)
+    found = quantile_of_units(values, 0.5)
+    assert (found.low, found.high) == (expected.low, expected.high)
+
+
+def test_a_quantile_with_too_little_beyond_it_says_how_much():
+    assert quantile_of_units(np.arange(100.0), 0.99).refused == "1 of 100 lie beyond it, at least 20 are needed"
