@@ -92,7 +92,10 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """All conditions of a comparison. tick_s: the control interval. overrides: by system."""
+    """All conditions of a comparison.
+
+    tick_s: the control interval. window_s: how far back a policy sees the requests that came. overrides: by system.
+    """
 
     name: str
     title: str
@@ -105,6 +108,7 @@ class Scenario:
     validity: ValiditySpec = field(default_factory=ValiditySpec)
     twin: TwinSpec = field(default_factory=TwinSpec)
     tick_s: float = 1.0
+    window_s: float = 5.0
     overrides: dict[str, Override] = field(default_factory=dict)
 
     def validate(self, place: str) -> None:
@@ -112,6 +116,7 @@ class Scenario:
         self.plan.validate(f"{place}: plan")
         self.cores.validate(f"{place}: cores")
         _at_least(place, "tick_s", self.tick_s, 0.1)
+        _at_least(place, "window_s", self.window_s, self.tick_s)
         if not 1 <= self.engine.max_batch <= LARGEST_BATCH:
             rule = f"must be 1 .. {LARGEST_BATCH}, what a replica takes at once"
             raise bad_value(f"{place}: engine", "max_batch", self.engine.max_batch, rule)

@@ -29,7 +29,6 @@ from harness.traces import Trace, load_trace
 from harness.types import Allocation, EngineSettings, Observation, Service
 from systems import SYSTEMS
 
-WINDOW_TICKS = 5.0  # how far back a policy sees
 ANY_PROFILE = "yolov5s-nonnegative"  # to see whether a system can be built, any latency model does
 
 
@@ -88,7 +87,7 @@ def gateway_config(
         "image_shape": list(scenario.service.image_shape),
         "engine": asdict(engine),
         "latency": latency.to_dict(),
-        "window_s": WINDOW_TICKS * scenario.tick_s,
+        "window_s": scenario.window_s,
         "default_budget_s": scenario.plan.slo_s,
     }
 
@@ -169,7 +168,7 @@ def session_of(prepared: Prepared, system: str, plan: PlannedSeed, known: Known 
 
 def starting_allocation(policy: Policy, scenario: Scenario) -> Allocation:
     """What a policy wants before the first request: a static system its own size, one that knows nothing yet all."""
-    nothing_seen = Observation(0.0, WINDOW_TICKS * scenario.tick_s, scenario.initial_allocation())
+    nothing_seen = Observation(0.0, scenario.window_s, scenario.initial_allocation())
     return policy.decide(nothing_seen).target
 
 
