@@ -4,6 +4,10 @@ SCENARIO ?= quickstart
 BACKEND  ?= auto
 SEEDS    ?= 1
 PYTEST   ?=
+REASON   ?=
+REAL     ?= auto
+NIGHT    ?=
+export REASON # as it is, quotes and all
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
@@ -12,7 +16,7 @@ CODE := harness systems scripts tests traces
 QUIET_PIP := -m pip install -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help bench figures claims test lint list clean compile benchmark
+.PHONY: help bench figures claims nightly reference reproduce test lint list clean compile benchmark
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +32,15 @@ figures: .venv/installed ## draw the paper's figures from stored runs, as PDF an
 
 claims: .venv/installed ## the paper's claims beside what stored runs say, with verdicts
 	@$(BIN)/sponge-bench claims
+
+nightly: .venv/installed ## run the matrix, compare it with results/reference, fail when something got worse
+	@$(BIN)/sponge-bench nightly --real $(REAL) $(if $(NIGHT),--out $(NIGHT))
+
+reference: .venv/installed ## take the numbers of now as the reference: make reference REASON='why'
+	@$(BIN)/sponge-bench reference --reason "$$REASON"
+
+reproduce: .venv/installed ## everything from traces to claims and figures; goes on where it was stopped
+	@$(BIN)/sponge-bench reproduce
 
 list: .venv/installed ## scenarios and systems, one line each
 	@$(BIN)/sponge-bench list

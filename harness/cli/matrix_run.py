@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.backends.containers import engine_reason
-from harness.errors import BenchError, Interrupted
+from harness.cli.again import sponge_bench
+from harness.errors import BenchError
 from harness.index import newest_run
 from harness.nightly.matrix import Cell, Matrix, Real
 from harness.nightly.numbers import Numbers, numbers_of
@@ -174,17 +173,8 @@ def run_once(real: Real, out: Path, say: Say) -> tuple[Path, str]:
     command = ["run", real.scenario, "--backend", "docker", "--systems", ",".join(real.systems)]
     command += ["--seeds", str(real.seeds), "--out", str(out)]
     say(f"$ sponge-bench {' '.join(command)}")
-    code = sponge_bench(command)
+    code, _ = sponge_bench(command)
     if code not in (0, RUN_INVALID):
         raise BenchError(f"the real run ended with exit code {code}; what it said stands above")
     entry = newest_run(out, valid_only=False)
     return entry.folder, "; ".join(entry.problems)
-
-
-def sponge_bench(arguments: Sequence[str]) -> int:
-    """Another command of this program in a process of its own; its exit code. Raises Interrupted as it was."""
-    program = [sys.executable, "-c", "from harness.cli import main; main()", *arguments]
-    code = subprocess.run(program, stdin=subprocess.DEVNULL, check=False).returncode
-    if code == Interrupted.exit_code:
-        raise KeyboardInterrupt
-    return code

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.cli.again import sponge_bench
 from harness.cli.commands import BY_NAME
-from harness.cli.matrix_run import RealRuns, Twin, default_processes, run_real, run_twin, sponge_bench
+from harness.cli.matrix_run import RealRuns, Twin, default_processes, run_real, run_twin
 from harness.errors import CheckError, RunInvalid, UsageError, bad_value
 from harness.nightly.judge import Comparison, compare, compare_noisy, differences, seed_luck
 from harness.nightly.matrix import Matrix, load_matrix
@@ -215,5 +216,6 @@ def write_reports(place: Path, runs: list[Path]) -> None:
         return
     for run in runs:
         page = place / f"report-{run.parent.name}-{run.name}.html"
-        if code := sponge_bench(["report", str(run), "--out", str(page)]):
+        code, _ = sponge_bench(["report", str(run), "--out", str(page), "--no-whatif"])
+        if code:
             typer.echo(f"note: no report of {run.parent.name}: exit code {code}")

@@ -1,0 +1,245 @@
+"""`sponge-bench reproduce`: everything from the traces to claims and figures, in steps that are done once."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.again import must
+from harness.cli.matrix_run import default_processes
+from harness.errors import BenchError
+from harness.index import newest_run
+from harness.index.entries import read_json
+from harness.replica.models import model_file
+from harness.run.bench import RunRequest, check_systems, load_traces, prepare
+from harness.run.host import profile_host
+from harness.run.side_by_side import side_by_side
+from harness.run.simulated import run_simulated
+from harness.run.sweep_spec import PointSpec, points_of, sweep_of
+from harness.run.twin_model import cached_profiles, twin_model
+from harness.scenario import Scenario, load_scenario, read_scenario
+from harness.steps.steps import Advance, Ledger, Step, digest_of, do_steps, keys_of
+from harness.traces import load_trace
+from systems import SYSTEMS
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = ROOT / "results" / "reproduce"
+CODE = ("harness", "systems", "scenarios", "traces")
+RUNS = ("paper-eval", "honest-eval", "mixed-clients")
+SYSTEMS_OF = {"mixed-clients": ("sponge", "sponge-fifo", "static-max", "static-half")}
+SWEEPS = ("paper-eval", "honest-eval", "load", "slo", "payload", "resize-delay", "cold-start")
+SEEDS = 5
+PRESENTING = ("figures", "report", "claims", "compare", "stats", "nightly", "steps", "index", "autopsy")
+Do = Callable[[str, Advance], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """All systems of a scenario on one seed that are not simulated yet, complete for another process."""
+
+    scenario: str
+    systems: tuple[str, ...]
+    seed: int
+    out: Path
+    run_id: str
+    mirror: Path | None
+
+
+def reproduce(
+    out: Annotated[Path, typer.Option(help="Folder for everything.")] = OUT,
+    mirror: Annotated[Path | None, typer.Option(help="Folder with the traces' files, in place of a download.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show which steps are done; do nothing.")] = False,
+) -> None:
+    """Reproduce the paper: traces, simulations, sweeps, the floor, figures, claims, report.
+
+    Ctrl-C loses nothing that is finished; calling it again goes on from there. A step is done anew when its inputs or
+    the code have changed. Writes results, figures, claims.md and report.html into OUT.
+
+    Examples:
+
+      sponge-bench reproduce
+
+      sponge-bench reproduce --out /tmp/paper --dry-run
+    """
+    steps = all_steps(out, mirror)
+    ledger = Ledger.read(out / "steps.json")
+    if dry_run:
+        keys = keys_of(steps)
+        for step in steps:
+            typer.echo(f"{'done' if ledger.has(step, keys[step.name]) else 'to do':6} {step.title}")
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    done = do_steps(steps, ledger, typer.echo)
+    typer.echo(f"{len(done)} steps done now, all {len(steps)} are done: {out}")
+
+
+def all_steps(out: Path, mirror: Path | None) -> list[Step]:
+    """The steps, in order."""
+    code = code_digest(PRESENTING)
+    runs = {name: load_scenario(name, SYSTEMS) for name in RUNS}
+    sweeps = {name: sweep_points(name) for name in SWEEPS}
+    scenarios = [*runs.values(), *(point.scenario for points in sweeps.values() for point in points)]
+    traces = tuple(name for scenario in scenarios for name in scenario.plan.trace_names())
+    steps = [Step("traces", "traces: get and verify", code, lambda _key, _advance: get_traces(traces, mirror))]
+    steps += profile_steps(scenarios, code)
+    first = tuple(step.name for step in steps)
+    steps += [run_step(scenario, code, out, mirror, first) for scenario in runs.values()]
+    steps += [sweep_step(name, points, code, out, mirror, first) for name, points in sweeps.items()]
+    return [*steps, *last_steps(out, mirror, code_digest(), tuple(step.name for step in steps))]
+
+
+def run_step(scenario: Scenario, code: str, out: Path, mirror: Path | None, before: tuple[str, ...]) -> Step:
+    """A scenario's run, all seeds."""
+    name, systems = scenario.name, SYSTEMS_OF.get(scenario.name, scenario.systems)
+    title = f"run {name}: {len(systems)} systems x {SEEDS} seeds"
+    work = requests_of(scenario, systems) * SEEDS
+    return Step(f"run-{name}", title, code, simulating(scenario, systems, out, mirror), before, work, (out / name,))
+
+
+def sweep_step(
+    name: str, points: list[PointSpec], code: str, out: Path, mirror: Path | None, before: tuple[str, ...]
+) -> Step:
+    """A scenario's sweep, all points and seeds."""
+    work = sum(requests_of(point.scenario, point.systems) for point in points) * SEEDS
+    title = f"sweep {name}: {len(points)} points x {SEEDS} seeds"
+    return Step(f"sweep-{name}", title, code, sweeping(name, out, mirror), before, work, (out / name,))
+
+
+def last_steps(out: Path, mirror: Path | None, code: str, before: tuple[str, ...]) -> list[Step]:
+    """What is made of the runs: the floor, figures, claims, a page."""
+
+    def floor(key: str, advance: Advance) -> None:
+        run = newest_run(out, "honest-eval").folder
+        calling(["oracle", "--run", str(run), "--seed", "1", *mirrored(mirror)])(key, advance)
+
+    def page(key: str, advance: Advance) -> None:
+        run = newest_run(out, "paper-eval").folder
+        calling(["report", str(run), "--out", str(out / "report.html"), "--results", str(out)])(key, advance)
+
+    figures = calling(["figures", "--results", str(out), "--out", str(out / "figures")])
+    return [
+        Step("oracle", "the floor below honest-eval, seed 1", code, floor, before),
+        Step("figures", "figures", code, figures, (*before, "oracle"), outputs=(out / "figures",)),
+        Step("claims", "claims", code, claiming(out), before, outputs=(out / "claims.md",)),
+        Step("report", "report of paper-eval", code, page, before, outputs=(out / "report.html",)),
+    ]
+
+
+def code_digest(left_out: tuple[str, ...] = ()) -> str:
+    """Over all files the numbers may depend on, but those below folders of harness left out, and the packages that
+    count."""
+    files = (path for top in CODE for path in (ROOT / top).rglob("*") if path.suffix in (".py", ".toml", ".json"))
+    found = [path for path in files if path.relative_to(ROOT).parts[:2] not in {("harness", one) for one in left_out}]
+    return digest_of(found, {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "pyarrow", "pulp")})
+
+
+def get_traces(names: tuple[str, ...], mirror: Path | None) -> None:
+    """Load every trace; raises BenchError naming all that cannot be had."""
+    loaded = {name: load_trace(name, mirror) for name in dict.fromkeys(names)}
+    lost = [f"{name}: {trace.provenance.synthetic_because}" for name, trace in loaded.items() if trace.is_synthetic]
+    if lost:
+        raise BenchError(f"{len(lost)} of {len(loaded)} traces cannot be had:\n  " + "\n  ".join(lost))
+    typer.echo(f"{len(loaded)} traces are here, verified")
+
+
+def sweep_points(name: str) -> list[PointSpec]:
+    """The points of a scenario's sweep."""
+    table, place = read_scenario(name)
+    return points_of(table, sweep_of(table, place), place, SYSTEMS)
+
+
+def requests_of(scenario: Scenario, systems: tuple[str, ...]) -> float:
+    """About how many requests a seed simulates, for the estimate of the time left."""
+    return scenario.plan.arrivals.rate_rps * scenario.plan.duration_s * len(systems)
+
+
+def profile_steps(scenarios: list[Scenario], code: str) -> list[Step]:
+    """A step per model whose latency is neither published nor measured on this host."""
+    host, steps = profile_host(), dict[str, Step]()
+    for scenario in scenarios:
+        model = scenario.service.model
+        if scenario.profile.published or cached_profiles(model, scenario.service.image_shape, host):
+            continue
+        shape = ",".join(map(str, scenario.service.image_shape))
+        do = calling(["profile", "--model", model, "--image-shape", shape])
+        steps[model] = Step(f"profile-{model}", f"profile {model} on this machine", f"{host} {code}", do)
+    return list(steps.values())
+
+
+def calling(arguments: list[str]) -> Do:
+    """A step that is another command of this program."""
+
+    def do(_key: str, _advance: Advance) -> None:
+        typer.echo(f"$ sponge-bench {' '.join(arguments)}")
+        must(arguments)
+
+    return do
+
+
+def sweeping(name: str, out: Path, mirror: Path | None) -> Do:
+    """A step that is a sweep. It goes on with the points it has, unless they are of another key: those go first."""
+
+    def do(key: str, advance: Advance) -> None:
+        points, mark = out / name / "points", out / name / "points.key"
+        if not mark.exists() or mark.read_text(encoding="utf-8") != key:
+            shutil.rmtree(points, ignore_errors=True)
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.write_text(key, encoding="utf-8")
+        calling(["sweep", name, "--seeds", str(SEEDS), "--out", str(out), *mirrored(mirror)])(key, advance)
+
+    return do
+
+
+def claiming(out: Path) -> Do:
+    """The claims, into a file."""
+
+    def do(_key: str, _advance: Advance) -> None:
+        text = must(["claims", "--results", str(out), "--format", "markdown"], subprocess.PIPE)
+        (out / "claims.md").write_text(text, encoding="utf-8")
+        typer.echo(text)
+
+    return do
+
+
+def simulating(scenario: Scenario, systems: tuple[str, ...], out: Path, mirror: Path | None) -> Do:
+    """A step that simulates a scenario. Its run id comes from the key, so that it goes on with what it left behind."""
+
+    def do(key: str, advance: Advance) -> None:
+        run_id = f"reproduce-{key[:8]}"
+        jobs = []
+        for seed in range(1, SEEDS + 1):
+            left = tuple(s for s in systems if not is_done(out / scenario.name / run_id / s / f"seed-{seed}"))
+            if left:
+                jobs.append(Seed(scenario.name, left, seed, out, run_id, mirror))
+        for job, _ in side_by_side(simulate_seed, jobs, default_processes()) if jobs else ():
+            advance(requests_of(scenario, job.systems))
+
+    return do
+
+
+def simulate_seed(job: Seed) -> None:
+    """Simulate the systems of a job; each leaves its manifest when it is done."""
+    scenario = load_scenario(job.scenario, SYSTEMS)
+    traces = load_traces(scenario, job.mirror)
+    request = RunRequest(scenario, job.systems, (job.seed,), job.out, job.mirror)
+    check_systems(request)
+    model = twin_model(scenario, model_file(scenario.service.model).name, profile_host())
+    run_simulated(prepare(request, model.latency, traces, job.run_id), traces, model, lambda _: None)
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a system's run on a seed ended and may be used."""
+    manifest = read_json(folder / "manifest.json") or {}
+    return manifest.get("state") == "done" and manifest.get("valid") is True
+
+
+def mirrored(mirror: Path | None) -> list[str]:
+    """The flag that names a mirror."""
+    return ["--mirror", str(mirror)] if mirror else []

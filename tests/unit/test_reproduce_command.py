@@ -1,0 +1,80 @@
+"""`reproduce`: its steps, and that a simulation interrupted in the middle goes on where it stopped."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import harness.cli.reproduce as reproduce
+from harness.cli import app
+from harness.errors import BenchError
+from harness.scenario import load_scenario
+from harness.traces.synthetic import stand_in
+from systems import SYSTEMS
+
+CORE = Path(reproduce.ROOT) / "scenarios" / "matrix" / "core-4g.toml"
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A scenario of six seconds, two systems."""
+    path = tmp_path / "small.toml"
+    path.write_text(CORE.read_text().replace("duration_s = 60.0", "duration_s = 6.0"))
+    return load_scenario(str(path), SYSTEMS), path
+
+
+def test_a_dry_run_lists_every_step_and_does_nothing(tmp_path):
+    done = CliRunner().invoke(app, ["reproduce", "--out", str(tmp_path / "out"), "--dry-run"])
+    assert done.exit_code == 0, done.output
+    for part in ("traces", "run paper-eval", "sweep honest-eval", "the floor", "figures", "claims", "report"):
+        assert f"to do  {part}" in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_run_of_a_scenario_goes_on_with_what_an_interruption_left(small, tmp_path, monkeypatch):
+    scenario, path = small
+    names = ("static-max", "static-half")
+    calls = []
+
+    def one_after_the_other(work, jobs, _processes):
+        for job in jobs:
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            calls.append((job.seed, job.systems))
+            yield job, work(replace(job, scenario=str(path)))
+
+    monkeypatch.setattr(reproduce, "side_by_side", one_after_the_other)
+    do = reproduce.simulating(scenario, names, tmp_path, None)
+    with pytest.raises(KeyboardInterrupt):
+        do("0123456789", lambda _work: None)
+    (tmp_path / "small/reproduce-01234567/static-half/seed-2/manifest.json").unlink()
+    noted = lambda _work, jobs, _processes: calls.extend((job.seed, job.systems) for job in jobs) or []  # noqa: E731
+    monkeypatch.setattr(reproduce, "side_by_side", noted)
+    do("0123456789", lambda _work: None)
+    assert calls == [(1, names), (2, names), (2, ("static-half",)), *((seed, names) for seed in (3, 4, 5))]
+
+
+def test_points_of_another_key_are_thrown_away_before_a_sweep_and_those_of_its_own_are_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "must", lambda _arguments: None)
+    do = reproduce.sweeping("load", tmp_path, None)
+    point = tmp_path / "load" / "points" / "p" / "sponge.seed-1.json"
+    for key, stays in (("one", True), ("one", True), ("two", False)):
+        point.parent.mkdir(parents=True, exist_ok=True)
+        if not (tmp_path / "load" / "points.key").exists():
+            do(key, lambda _work: None)
+            point.parent.mkdir(parents=True)
+        point.write_text("")
+        do(key, lambda _work: None)
+        assert point.exists() is stays
+
+
+def test_traces_that_cannot_be_had_are_all_named(monkeypatch):
+    monkeypatch.setattr(reproduce, "load_trace", lambda name, _mirror: stand_in(name, "no network"))
+    with pytest.raises(BenchError, match="2 of 2 traces cannot be had") as lost:
+        reproduce.get_traces(("ghent-4g/bus_0001", "ghent-4g/bus_0002"), None)
+    assert "ghent-4g/bus_0002: no network" in str(lost.value)
+
+
+def test_the_digest_of_the_simulating_code_leaves_out_what_only_presents():
+    assert reproduce.code_digest(reproduce.PRESENTING) != reproduce.code_digest()
