@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from harness.fidelity.measures import REAL, TWIN
+from harness.fidelity.measures import REAL, SLOWER, TWIN
 
 Kind = Literal["relative", "absolute"]
 LOW, HIGH = 0.05, 0.95
@@ -87,7 +87,7 @@ def systems_of(rows: pd.DataFrame) -> list[str]:
 
 def components_of(rows: pd.DataFrame) -> list[str]:
     """The counterfactual sources, in order of their first row."""
-    return [source for source in dict.fromkeys(rows["source"]) if source not in (REAL, TWIN)]
+    return [source for source in dict.fromkeys(rows["source"]) if source not in (REAL, TWIN, SLOWER)]
 
 
 def differences(rows: pd.DataFrame, bounds: Sequence[Bound] = BOUNDS) -> list[Difference]:
@@ -133,6 +133,17 @@ def closings(rows: pd.DataFrame, bounds: Sequence[Bound] = BOUNDS) -> list[Closi
             after = off(was.real, now, was.bound.kind)
             found.append(Closing(was.system, was.bound, component, was.off, after))
     return found
+
+
+def sensitivity(rows: pd.DataFrame, system: str, bound: Bound) -> float:
+    """What 1 % longer service times change of a metric, in the bound's unit: the median over draws, each against the
+    same draw without; NaN when that was not simulated."""
+    real = float(np.mean(values(rows, system, REAL, bound.metric)))
+    with_it, without = values(rows, system, SLOWER, bound.metric), values(rows, system, TWIN, bound.metric)
+    if len(with_it) != len(without):
+        return float("nan")
+    change = float(np.median(with_it - without))
+    return change if bound.kind == "absolute" else off(real, real + change, "relative")
 
 
 def explained(found: Sequence[Closing], system: str, metric: str) -> list[Closing]:

@@ -18,7 +18,7 @@ from harness.results.cores import start_of
 from harness.results.requests import served_latency_s
 from harness.tables import DECISIONS, REQUESTS, read_parquet, write_parquet
 
-REAL, TWIN = "real", "twin"
+REAL, TWIN, SLOWER = "real", "twin", "service +1 %"
 FIDELITY = pa.schema(
     [
         ("system", pa.string()),
@@ -37,7 +37,8 @@ MOST_TIMES = 600  # of the core series
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """Whose numbers they are. source: `real`, `twin` or a component of the model; draw: which of the simulations."""
+    """Whose numbers they are. source: `real`, `twin`, `service +1 %`, or a component of the model; draw: which of its
+    simulations."""
 
     system: str
     seed: int

@@ -25,6 +25,7 @@ from harness.fidelity.compare import (
     differences,
     explained,
     middle,
+    sensitivity,
     systems_of,
     values,
 )
@@ -131,16 +132,18 @@ def attribution(rows: pd.DataFrame, closed: Sequence[Closing], found: Sequence[D
         return "No counterfactual twin was run."
     lines = [
         [one.system, NAMES[one.bound.metric], shown_off(one.bound, one.off),
+         shown_off(one.bound, sensitivity(rows, one.system, one.bound)),
          *(shown_off(one.bound, c.after) for c in closed if (c.system, c.bound) == (one.system, one.bound))]
         for one in found
     ]  # fmt: skip
     meanings = "\n".join(f"- {name}: {context.components.get(name, '')}" for name in names)
     head = (
         "twin - real when one component of the model is replaced by what the run itself had. What remains with all of "
-        "them is the model's logic, the order of chance, and what feeds back through the policy."
+        "them is the model's logic, the order of chance, and what feeds back through the policy. Beside it, what "
+        "service times 1 % longer change: how exactly they must be known."
     )
     said = "\n".join(sentence(one, explained(closed, one.system, one.bound.metric)) for one in found)
-    heads = ["system", "metric", "as predicted", *(f"with {name}" for name in names)]
+    heads = ["system", "metric", "as predicted", "1 % longer service", *(f"with {name}" for name in names)]
     return f"{head}\n\n{meanings}\n\n{table(heads, lines, left=2)}\n\n{said}"
 
 

@@ -35,6 +35,7 @@ from harness.types import Allocation, Applied, Decision, EngineSettings, Observa
 
 T = TypeVar("T")
 TWIN = "twin"
+SLOWER, SLOWER_BY = "service +1 %", 1.01  # no component: how much an error of 1 % in the service times matters
 FEWEST_BATCHES = 5  # of a cell of the run, to say how long it typically takes there
 DRAW_STRIDE = 1_000_003  # between the seeds of two draws; plans have small seeds
 
@@ -140,13 +141,18 @@ def twinned(rerun: Rerun, source: str, simulation: Simulation, draw: int) -> Twi
 
 
 def all_twins(rerun: Rerun, draws: int) -> Iterator[Twinned]:
-    """The twin of a run, and the counterfactual ones, each so many times."""
-    for draw in range(draws):
-        yield twinned(rerun, TWIN, rerun.simulation, draw)
-    for component in COMPONENTS:
-        simulation = component.told(rerun)
+    """The twin of a run, the same with slower service, and the counterfactual ones, each so many times."""
+    simulations = {TWIN: rerun.simulation, SLOWER: slower(rerun.simulation)}
+    simulations |= {component.name: component.told(rerun) for component in COMPONENTS}
+    for source, simulation in simulations.items():
         for draw in range(draws):
-            yield twinned(rerun, component.name, simulation, draw)
+            yield twinned(rerun, source, simulation, draw)
+
+
+def slower(simulation: Simulation) -> Simulation:
+    """The same with every service time a little longer."""
+    factors = [factor * SLOWER_BY for factor in simulation.factors] or [SLOWER_BY]
+    return replace(simulation, factors=factors)
 
 
 def level_of_run(rerun: Rerun) -> Simulation:

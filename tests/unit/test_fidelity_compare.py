@@ -6,7 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.fidelity.compare import BOUNDS, Bound, closings, difference, differences, explained, off
+from harness.fidelity.compare import (
+    BOUNDS,
+    Bound,
+    closings,
+    components_of,
+    difference,
+    differences,
+    explained,
+    off,
+    sensitivity,
+)
 from harness.fidelity.measures import Conditions, Label, measured, read_rows, write_rows
 from harness.fidelity.report import Context, as_json, report, sentence, verdict
 from harness.figures.fidelity import save_fidelity
@@ -176,3 +186,19 @@ def test_bounds_are_those_the_twin_was_promised_with():
 def test_a_bound_exactly_reached_is_kept():
     rows = rows_of(("real", 1.0, 0, 1.0), ("twin", 1.0, 1, 1.0))
     assert difference(rows, "sponge", Bound("violation_rate", "absolute", 0.01)).within
+
+
+def test_the_sensitivity_is_the_change_against_the_same_draw():
+    rows = pd.concat(
+        [
+            measured(Label("sponge", 1, source, draw), requests(slower), decisions(), CONDITIONS)
+            for source, draw, slower in (
+                ("real", 0, 1.0), ("twin", 0, 1.0), ("twin", 1, 2.0), ("service +1 %", 0, 1.1), ("service +1 %", 1, 2.1)
+            )
+        ]
+    )  # fmt: skip
+    assert sensitivity(rows, "sponge", BOUNDS[1]) == pytest.approx(0.1)
+
+
+def test_what_was_only_made_slower_is_no_component():
+    assert components_of(rows_of(*SAME, ("service +1 %", 1.01, 0, 1.0))) == []

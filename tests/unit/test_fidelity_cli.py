@@ -1,0 +1,67 @@
+"""Misuse of `sponge-bench fidelity` ends in one line that says what to do."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli import app
+from harness.errors import UsageError
+
+RUNNER = CliRunner()
+
+
+def refused(*arguments):
+    """The error of a call that must fail."""
+    result = RUNNER.invoke(app, ["fidelity", *map(str, arguments)])
+    assert isinstance(result.exception, UsageError), result.output
+    return str(result.exception)
+
+
+def test_neither_a_scenario_nor_a_run_is_refused():
+    assert "name a scenario to run, or --run FOLDER" in refused()
+
+
+def test_a_scenario_and_a_run_together_are_refused(tmp_path):
+    assert "one of the two" in refused("quickstart", "--run", tmp_path)
+
+
+def test_an_unknown_scenario_is_named_with_the_nearest():
+    assert "did you mean 'quickstart'" in refused("quickstrat")
+
+
+def test_an_unknown_backend_is_named():
+    assert "unknown backend 'dokcer'; did you mean 'docker'" in refused("quickstart", "--backend", "dokcer")
+
+
+def test_the_twin_is_no_real_backend():
+    assert "unknown backend 'simulated'" in refused("quickstart", "--backend", "simulated")
+
+
+def test_calibrating_needs_a_new_run(tmp_path):
+    assert "--calibrate: measures before a new run" in refused("--run", tmp_path, "--calibrate")
+
+
+def test_plain_means_no_calibration(tmp_path):
+    assert "--plain: means no calibration" in refused("--run", tmp_path, "--plain", "--calibration", tmp_path)
+
+
+def test_a_new_and_a_given_calibration_contradict_each_other(tmp_path):
+    assert "one of the two" in refused("quickstart", "--calibrate", "--calibration", tmp_path)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    assert "holds no run" in refused("--run", tmp_path)
+
+
+def test_a_run_of_the_twin_is_refused(tmp_path):
+    folder = tmp_path / "sponge" / "seed-1"
+    folder.mkdir(parents=True)
+    manifest = {"state": "done", "backend": {"backend": "simulated"}}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert "must be a run on a real backend" in refused("--run", tmp_path, "--plain")
+
+
+@pytest.mark.parametrize("option", ["--draws", "--seeds"])
+def test_counts_begin_at_one(option):
+    assert RUNNER.invoke(app, ["fidelity", "quickstart", option, "0"]).exit_code == 2
