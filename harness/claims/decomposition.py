@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -61,11 +62,16 @@ def parts(sponge: Cell, fa2: Cell) -> Parts:
     added = plotted_term_percent(replicas_per_second(fa2))
     return Parts(
         sponge=float(ours.mean()),
-        sponge_later=float(ours[FA2_START_S:].mean()),
+        sponge_later=later_mean(ours),
         fa2=float(theirs.mean()),
-        fa2_later=float(theirs[FA2_START_S:].mean()),
+        fa2_later=later_mean(theirs),
         fa2_plotted=float((theirs + added).mean()),
     )
+
+
+def later_mean(percent: Floats) -> float:
+    """The mean from second 53 on; NaN for a run that ends before."""
+    return float(percent[FA2_START_S:].mean()) if len(percent) > FA2_START_S else float("nan")
 
 
 def replicas_per_second(cell: Cell) -> Floats:
@@ -95,5 +101,7 @@ def ours_of(parts: Mapping[Unit, Parts], above: str, below: str) -> tuple[Estima
     if not parts:
         return None, "no run"
     sides = [{unit: float(getattr(one, name)) for unit, one in parts.items()} for name in (above, below)]
+    if any(math.isnan(value) for side in sides for value in side.values()):
+        return None, f"the run ends before second {FA2_START_S}"
     over, under = (mean_of(side).value for side in sides)
     return ratio_of(*sides), f"{over:.3f} % / {under:.3f} %"
