@@ -94,7 +94,9 @@ def spread_near(spreads: Mapping[Cell, Floats], cell: Cell) -> Floats:
     Neighbours with as many threads come first.
     """
     taken: list[Floats] = []
-    for near in sorted(spreads, key=lambda known: (threads_for(known[1]) != threads_for(cell[1]), apart(known, cell))):
+    for near in sorted(
+        spreads, key=lambda known: (threads_for(known[1]) != threads_for(cell[1]), distance(known, cell))
+    ):
         if sum(map(len, taken)) >= ENOUGH_SPREAD:
             break
         taken.append(spreads[near])
@@ -102,7 +104,7 @@ def spread_near(spreads: Mapping[Cell, Floats], cell: Cell) -> Floats:
     return together / float(together.mean())
 
 
-def apart(one: Cell, other: Cell) -> float:
+def distance(one: Cell, other: Cell) -> float:
     """Between cells, by ratio: 1 and 2 are as far apart as 4 and 8."""
     return abs(math.log(one[0] / other[0])) + abs(math.log(one[1] / other[1]))
 

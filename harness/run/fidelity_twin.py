@@ -23,7 +23,7 @@ from harness.replica.models import ModelFile
 from harness.run.bench import build_system, conditions_of, gateway_config
 from harness.run.fidelity_calibration import DELAYS, Calibration, delays_of, other_cores, real_manifest, run_name
 from harness.run.fidelity_observed import Cell, Observed, Served, observed
-from harness.run.fidelity_service import apart
+from harness.run.fidelity_service import distance
 from harness.run.plans import plan_path
 from harness.run.twin_model import TwinModel, cached_profiles, everywhere, measured_model, remembered_model
 from harness.scenario import Scenario
@@ -221,7 +221,7 @@ def scaled_to(ratios: Sequence[float], levels: Mapping[Cell, float], cell: Cell)
 
 def nearest(values: Mapping[Cell, T], cell: Cell) -> T:
     """The value of the nearest cell. There must be one."""
-    return values[min(values, key=lambda known: apart(known, cell))]
+    return values[min(values, key=lambda known: distance(known, cell))]
 
 
 def _sampled(simulation: Simulation, ratios: Mapping[Cell, Sequence[float]], factors: Sequence[float]) -> Simulation:

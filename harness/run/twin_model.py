@@ -16,6 +16,7 @@ from harness.profile.store import load_profile
 from harness.profile.values import by_cell, identity_key
 from harness.published import published_model
 from harness.run.fidelity_calibration import Calibration, calibration_path, load_calibration, measured_spec
+from harness.run.fidelity_service import distance as distance
 from harness.run.fidelity_service import service_times
 from harness.scenario import Scenario
 from harness.sim.service import Cell
