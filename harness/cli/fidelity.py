@@ -30,7 +30,6 @@ from harness.fidelity.measures import Conditions, Label, measured, measured_fold
 from harness.fidelity.report import Context, verdict, write_report
 from harness.figures.fidelity import save_fidelity
 from harness.latency import LatencyModel
-from harness.profile import Grid, ProfileRequest
 from harness.replica.models import model_file
 from harness.results import run_folders
 from harness.run.bench import RunRequest, check_systems, load_traces, new_run_id, prepare, run_benchmark, seeds_of
@@ -46,6 +45,7 @@ from harness.run.fidelity_calibration import (
 )
 from harness.run.fidelity_twin import COMPONENTS, Rerun, all_twins, rerun_of
 from harness.run.host import profile_host
+from harness.run.twin_model import cached_profiles, calibration_of
 from harness.scenario import load_scenario
 from harness.traces import Trace
 from systems import SYSTEMS
@@ -163,8 +163,7 @@ def run_and_calibrate(
         wanted = given is None and not plain
         calibrated_on = given
         if wanted:
-            facts = place.facts()
-            calibrated_on = None if asked.fresh else at_hand(asked, facts)
+            calibrated_on = None if asked.fresh else at_hand(asked, place.name, latency)
         if wanted and calibrated_on is None:
             request = RunRequest(
                 asked.request.scenario, asked.request.systems, (CALIBRATION_SEED,), asked.request.out,
@@ -173,9 +172,18 @@ def run_and_calibrate(
             say(console, f"calibrating the twin on seed {CALIBRATION_SEED}")
             folder = run_once(console, request, asked.traces, place, latency)
             calibrated_on = calibrate(run_folders(folder))
-            say(console, f"wrote {save_calibration(latency.name, calibrated_on)}")
+            keep(console, latency.name, calibrated_on)
         say(console, "the run that is judged")
         return run_once(console, asked.request, asked.traces, place, latency), calibrated_on
+
+
+def keep(console: Console, name: str, calibration: Calibration) -> None:
+    """Put a calibration into the cache; one of a busy machine serves this comparison and is not kept."""
+    if calibration.disturbed:
+        other = f"{calibration.other_cores:.1f} cores of this machine did other work"
+        say(console, f"note: while the calibration was measured, {other}; it is not kept for other runs")
+    else:
+        say(console, f"wrote {save_calibration(name, calibration)}")
 
 
 def run_once(
@@ -193,14 +201,12 @@ def run_once(
     return prepared.folder
 
 
-def at_hand(asked: Asked, facts: dict[str, str]) -> Calibration | None:
-    """The cached calibration of the service on this backend, unless something disturbed it."""
-    scenario = asked.request.scenario
-    model = model_file(asked.request.model or scenario.service.model)
-    grid = Grid(cores=scenario.profile.cores, batches=scenario.profile.batches)
-    wanted = ProfileRequest(model, scenario.service.image_shape, grid, profile_host(), "")
-    found = load_calibration(calibration_path(model.name, wanted.identity(facts)))
-    return None if found is None or found.disturbed else found
+def at_hand(asked: Asked, backend: str, latency: LatencyModel) -> Calibration | None:
+    """The cached calibration that belongs to the profile in use, unless something disturbed it."""
+    model = model_file(asked.request.model or asked.request.scenario.service.model)
+    profiles = cached_profiles(model.name, asked.request.scenario.service.image_shape, profile_host())
+    mine = [p for p in profiles if p.identity["backend"] == backend and p.latency == latency]
+    return next((found for found in map(calibration_of, mine) if found is not None), None)
 
 
 def cached_calibration(run: Path) -> Calibration | None:
@@ -213,6 +219,7 @@ def cached_calibration(run: Path) -> Calibration | None:
 def judge(console: Console, run: Path, calibration: Calibration | None, draws: int) -> None:
     """Compare a real run with its twin, write everything into its folder. Raises CheckError when a bound is missed."""
     reruns = [rerun_of(folder, calibration) for folder in run_folders(run)]
+    refuse_invalid([rerun.manifest for rerun in reruns])
     frames = [frame for rerun in reruns for frame in frames_of(console, rerun, draws)]
     rows = write_rows(run / "fidelity.parquet", frames)
     context = context_of(run, reruns, calibration, draws)
@@ -267,8 +274,6 @@ def run_notes(rerun: Rerun) -> list[str]:
     """What a reader must know about a real run."""
     name = f"{rerun.manifest['system']['name']}, seed {rerun.manifest['seed']}"
     notes = []
-    if not rerun.manifest["valid"]:
-        notes.append(f"note: {name} is INVALID: {'; '.join(rerun.manifest['invalid_reasons'])}")
     if rerun.other_cores > MUCH_OTHER_CORES:
         notes.append(
             f"note: while {name} ran, {rerun.other_cores:.1f} cores of this machine did other work than serving"

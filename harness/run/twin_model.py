@@ -60,8 +60,14 @@ def twin_model(scenario: Scenario, model_name: str, host: Mapping[str, Any], bac
             f"names no published one; measure it: sponge-bench profile --model {model_name}"
         )
     profile = max(found, key=lambda p: (p.identity["backend"] == backend, p.measured_utc))
-    calibration = load_calibration(calibration_path(profile.name, profile.identity))
-    return everywhere(measured_model(profile), scenario, calibration)
+    return everywhere(measured_model(profile), scenario, calibration_of(profile))
+
+
+def calibration_of(profile: Profile) -> Calibration | None:
+    """The cached calibration that belongs to a profile; one of a busy machine serves the run it was made for and no
+    other."""
+    found = load_calibration(calibration_path(profile.name, profile.identity))
+    return None if found is None or found.disturbed else found
 
 
 def measured_model(profile: Profile) -> TwinModel:
