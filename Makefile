@@ -7,6 +7,7 @@ PYTEST   ?=
 REASON   ?=
 REAL     ?= auto
 NIGHT    ?=
+EXACT    ?=
 export REASON # as it is, quotes and all
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
@@ -34,7 +35,7 @@ claims: .venv/installed ## the paper's claims beside what stored runs say, with 
 	@$(BIN)/sponge-bench claims
 
 nightly: .venv/installed ## run the matrix, compare it with results/reference, fail when something got worse
-	@$(BIN)/sponge-bench nightly --real $(REAL) $(if $(NIGHT),--out $(NIGHT))
+	@$(BIN)/sponge-bench nightly --real $(REAL) $(if $(NIGHT),--out $(NIGHT)) $(if $(EXACT),--exact)
 
 reference: .venv/installed ## take the numbers of now as the reference: make reference REASON='why'
 	@$(BIN)/sponge-bench reference --reason "$$REASON"
