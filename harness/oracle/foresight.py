@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import bad_value
+from harness.oracle.serving import Draw
 from harness.policy.conditions import Conditions
 
 SLACK_S = 1e-9  # far more than the rounding of event times
@@ -38,7 +39,7 @@ class Foresight:
 
     duration_s: cost is counted in [0, duration_s). least_ratio: the least service time over the fitted one that can
     happen, in (0, 1]; 1 when every batch takes exactly the fitted time. ratios: what service times over fitted ones are
-    like, for a schedule to be made for; empty when they are exactly as fitted.
+    like; empty when they are exactly as fitted. draw_s: the service times that will be drawn, where that is known.
     """
 
     due_s: Floats
@@ -48,6 +49,7 @@ class Foresight:
     ways: Ways
     least_ratio: float = 1.0
     ratios: tuple[float, ...] = ()
+    draw_s: Draw | None = None
 
     def validate(self, place: str) -> None:
         """Raise UsageError for a latency model that has service in no time: nothing could be said about its cost."""

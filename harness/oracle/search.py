@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.engine.configured import FAST_QUANTILE
 from harness.oracle.foresight import Floats, Foresight
-from harness.oracle.serving import NEVER_S, Course, State, advance
+from harness.oracle.serving import NEVER_S, Course, Predict, State, advance
 from harness.oracle.slots import Slots
 from harness.types import threads_for
 
@@ -42,29 +42,38 @@ class _Node(NamedTuple):
 
 
 def course_of(foresight: Foresight, pace: float) -> Course:
-    """The plan as `serving` takes it. pace: service times over the fitted ones."""
+    """The plan as `serving` takes it. pace: service times over the fitted ones, unless draws are known."""
     latency, ways = foresight.conditions.latency, foresight.ways
     in_s, out_s = max(ways.inbound_s), max(ways.outbound_s)
-    known: dict[tuple[int, float], float] = {}
+    predict_s = _remembered(latency.predict_s)
 
-    def predict_s(batch: int, cores: float) -> float:
-        key = batch, cores
-        if key not in known:
-            known[key] = latency.predict_s(batch, cores) * pace
-        return known[key]
-
-    hopes: dict[float, float] = {}
-
-    def soonest_s(batch: int, cores: float) -> float:
-        if cores not in hopes:
-            hopes[cores] = latency.predict_quantile_s(batch, cores, FAST_QUANTILE)
-        return hopes[cores]
+    def paced_s(drawn: int, batch: int, cores: float) -> tuple[float, int]:
+        return predict_s(batch, cores) * pace, drawn
 
     return Course(
-        (foresight.due_s + in_s).tolist(), (foresight.deadline_s + in_s).tolist(),
-        (foresight.deadline_s - out_s).tolist(), predict_s, soonest_s,
-        max(ways.resize_s), max(ways.control_s), foresight.duration_s,
-    )  # fmt: skip
+        arrivals_s=(foresight.due_s + in_s).tolist(),
+        deadlines_s=(foresight.deadline_s + in_s).tolist(),
+        closes_s=(foresight.deadline_s - out_s).tolist(),
+        predict_s=predict_s,
+        draw_s=foresight.draw_s or paced_s,
+        soonest_s=_remembered(lambda batch, cores: latency.predict_quantile_s(batch, cores, FAST_QUANTILE)),
+        resize_s=max(ways.resize_s),
+        control_s=max(ways.control_s),
+        duration_s=foresight.duration_s,
+    )
+
+
+def _remembered(predict_s: Predict) -> Predict:
+    """The same, looked up where it was asked before."""
+    known: dict[tuple[int, float], float] = {}
+
+    def looked_up(batch: int, cores: float) -> float:
+        key = batch, cores
+        if key not in known:
+            known[key] = predict_s(batch, cores)
+        return known[key]
+
+    return looked_up
 
 
 class Search:
@@ -134,7 +143,7 @@ class Search:
         found: dict[tuple[object, ...], _Node] = {}
         for node in nodes:
             state = node.state
-            key = (state.line, state.ends_s, state.cores, state.batch_size)
+            key = (state.line, state.ends_s, state.cores, state.batch_size, state.drawn)
             if key not in found or node.score < found[key].score:
                 found[key] = node
         waiting = [(node.score, serial, node, False) for serial, node in enumerate(found.values())]

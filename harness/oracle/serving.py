@@ -1,7 +1,8 @@
 """One replica serving a plan from one control interval to the next: the twin's rules, on values that can be branched.
 
 Earliest deadline first, a batch leaves as soon as the replica is free, who cannot make it any more is shed. The same
-events in the same order as in the twin, for service times that are exactly as fitted; a test holds the two equal.
+events in the same order as in the twin, with service times as fitted or as they will be drawn; a test holds the two
+equal.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from harness.types import threads_for
 
 NEVER_S = float("inf")
 Predict = Callable[[int, float], float]
+Draw = Callable[[int, int, float], tuple[float, int]]  # draws used up, batch, cores -> service time, draws used up then
 
 
 class State(NamedTuple):
@@ -21,7 +23,7 @@ class State(NamedTuple):
 
     line: heap of (deadline in the line, index of the request). at: the next request to arrive. ends_s: when the running
     batch ends (`NEVER_S` without one); batch: latest ends that are in time, of its requests; speed_cores: what it runs
-    at; own_threads: what it began with. missed: so far. core_s: granted so far.
+    at; own_threads: what it began with. missed: so far. core_s: granted so far. drawn: service times drawn so far.
     """
 
     line: tuple[tuple[float, int], ...] = ()
@@ -34,18 +36,21 @@ class State(NamedTuple):
     batch_size: int = 1
     missed: int = 0
     core_s: float = 0.0
+    drawn: int = 0
 
 
 class Course(NamedTuple):
     """What is replayed. arrivals_s ascend; deadlines_s: as the line knows them; closes_s: latest ends in time.
 
-    soonest_s: per core count what the drop rule holds against a deadline. duration_s: cost counts until then.
+    predict_s: fitted service time; draw_s: what it will be. soonest_s: what the drop rule holds against a deadline.
+    resize_s, control_s: until a change of cores, and any other, is in force. duration_s: cost counts until then.
     """
 
     arrivals_s: Sequence[float]
     deadlines_s: Sequence[float]
     closes_s: Sequence[float]
     predict_s: Predict
+    draw_s: Draw
     soonest_s: Predict
     resize_s: float
     control_s: float
@@ -103,6 +108,7 @@ class _Server:
         self._ends_s, self._batch, self._missed = state.ends_s, state.batch, state.missed
         self._cores, self._batch_size = state.cores, state.batch_size
         self._threads = threads_for(state.cores)
+        self._drawn = state.drawn
         self._speed_cores, self._own_threads = state.speed_cores, state.own_threads
 
     def until(self, until_s: float, cores: float, batch_size: int, core_s: float) -> State:
@@ -130,7 +136,7 @@ class _Server:
                 self._dispatch(now_s)
         return State(
             tuple(line), self._at, self._ends_s, self._batch, self._speed_cores, self._own_threads,
-            cores, batch_size, self._missed, core_s,
+            cores, batch_size, self._missed, core_s, self._drawn,
         )  # fmt: skip
 
     def _finish(self) -> float:
@@ -170,4 +176,5 @@ class _Server:
         self._batch = tuple(closes_s[heapq.heappop(line)[1]] for _ in range(min(len(line), self._batch_size)))
         self._own_threads = self._threads
         self._speed_cores = min(self._cores, float(self._threads))
-        self._ends_s = now_s + self._course.predict_s(len(self._batch), self._speed_cores)
+        service_s, self._drawn = self._course.draw_s(self._drawn, len(self._batch), self._speed_cores)
+        self._ends_s = now_s + service_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ RELAXATION = (
     "linear program solved with PuLP's CBC: a mix of core counts per control interval, fractional requests, batches as "
     "large as the requests at hand allow; its prices checked in exact arithmetic"
 )
-CURVE_PER_CENT = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)  # violations at which the floor is told
+CURVE_PER_CENT = (*np.linspace(0.0, 1.0, 21).tolist(), *np.linspace(1.25, 10.0, 36).tolist())  # where the floor is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,49 +76,77 @@ def floor_of(folder: Path, manifest: Mapping[str, Any], model: TwinModel) -> Flo
     scenario = scenario_of(manifest)
     conditions = conditions_of(scenario, LatencyModel.from_dict(manifest["latency"]))
     spec = from_mapping(TwinSpec, manifest["backend"]["twin"], "manifest.json: twin")
-    known = Known(spec, calibrated(model, scenario.profile).ratios)
+    known = Known(spec, int(manifest["seed"]), calibrated(model, scenario.profile).ratios)
     return Floor.of(foresight_of(scenario, ORACLE, conditions, plan_path(folder, int(manifest["seed"])), known))
 
 
-def account(floor: Floor, proven: Proven, manifest: Mapping[str, Any], spent: list[Spent]) -> dict[str, Any]:
-    """One seed's entry of oracle.json. spent: all systems of the run, the oracle among them."""
-    planned, unmeetable = int(manifest["counts"]["planned"]), floor.windows.unmeetable
-    own = next(entry for entry in spent if entry.system == ORACLE)
-    bound_core_s = proven.core_s(own.violations - unmeetable)
-    duration_s = floor.foresight.duration_s
-    curve = sorted({round(planned * share / 100) for share in CURVE_PER_CENT} | {entry.violations for entry in spent})
-    return {
-        "seed": manifest["seed"],
-        "planned": planned,
-        "unmeetable": unmeetable,
-        "fewest_violations": unmeetable + proven.fewest_misses,
-        "least_ratio": floor.foresight.least_ratio,
-        "bound_core_s": bound_core_s,
-        "bound_cores": bound_core_s / duration_s,
-        "any_scaling_core_s": floor.any_scaling_core_s(max(0, own.violations - unmeetable)),
-        "schedule": {**asdict(own), "mean_cores": own.granted_core_s / duration_s},
-        "gap": own.granted_core_s / bound_core_s - 1 if bound_core_s > 0 else None,
-        "floor": [
-            {"violations": violations, "core_s": proven.core_s(violations - unmeetable)}
-            for violations in curve
-            if violations >= unmeetable
-        ],
-        "systems": [_compared(floor, proven, entry) for entry in spent],
-    }
+def typical_floor(floor: Floor) -> Floor | None:
+    """The floor if every batch took the mean of what can be drawn; None where nothing is drawn.
+
+    Proven for a twin with exactly these service times; one that draws them can be luckier, on average it is not.
+    """
+    ratios = floor.foresight.ratios
+    return Floor.of(replace(floor.foresight, least_ratio=float(np.mean(ratios)))) if ratios else None
 
 
-def _compared(floor: Floor, proven: Proven, entry: Spent) -> dict[str, Any]:
-    """A system beside the floor for as many misses as it had."""
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is known of one seed's plan. typical: with mean service times, where they are drawn."""
+
+    floor: Floor
+    proven: Proven
+    typical: tuple[Floor, Proven] | None = None
+
+    @classmethod
+    def of(cls, floor: Floor) -> Account:
+        """Solve and prove everything."""
+        typical = typical_floor(floor)
+        return cls(floor, floor.prove(), None if typical is None else (typical, typical.prove()))
+
+    def entry(self, manifest: Mapping[str, Any], spent: Sequence[Spent]) -> dict[str, Any]:
+        """One seed's entry of oracle.json. spent: all systems of the run, the oracle among them."""
+        floor, proven = self.floor, self.proven
+        planned, unmeetable = int(manifest["counts"]["planned"]), floor.windows.unmeetable
+        own = next(entry for entry in spent if entry.system == ORACLE)
+        bound_core_s, duration_s = proven.core_s(own.violations - unmeetable), floor.foresight.duration_s
+        shares = {round(planned * share / 100) for share in CURVE_PER_CENT}
+        curve = sorted(v for v in shares | {entry.violations for entry in spent} if v >= unmeetable)
+        return {
+            "seed": manifest["seed"],
+            "planned": planned,
+            "unmeetable": unmeetable,
+            "fewest_violations": unmeetable + proven.fewest_misses,
+            "least_ratio": floor.foresight.least_ratio,
+            "bound_core_s": bound_core_s,
+            "bound_cores": bound_core_s / duration_s,
+            "any_scaling_core_s": floor.any_scaling_core_s(max(0, own.violations - unmeetable)),
+            "schedule": {**asdict(own), "mean_cores": own.granted_core_s / duration_s},
+            "gap": own.granted_core_s / bound_core_s - 1 if bound_core_s > 0 else None,
+            "floor": [{"violations": v, "core_s": proven.core_s(v - unmeetable)} for v in curve],
+            "typical": self._typical(own),
+            "systems": [self._compared(entry) for entry in spent],
+        }
+
+    def _typical(self, own: Spent) -> dict[str, Any] | None:
+        if self.typical is None:
+            return None
+        return {"ratio": self.typical[0].foresight.least_ratio, "core_s": floor_for(*self.typical, own)}
+
+    def _compared(self, entry: Spent) -> dict[str, Any]:
+        """A system beside the floor for as many misses as it had."""
+        core_s = floor_for(self.floor, self.proven, entry)
+        return {
+            **asdict(entry),
+            "floor": "one replica" if entry.replicas <= 1 else "any scaling",
+            "floor_core_s": core_s,
+            "ratio": entry.granted_core_s / core_s if core_s > 0 else None,
+        }
+
+
+def floor_for(floor: Floor, proven: Proven, entry: Spent) -> float:
+    """The floor that holds for a system with as many violations and replicas, core-seconds."""
     misses = entry.violations - floor.windows.unmeetable
-    one = entry.replicas <= 1
-    floor_core_s = proven.core_s(misses) if one else floor.any_scaling_core_s(max(0, misses))
-    ratio = entry.granted_core_s / floor_core_s if floor_core_s > 0 else None
-    return {
-        **asdict(entry),
-        "floor": "one replica" if one else "any scaling",
-        "floor_core_s": floor_core_s,
-        "ratio": ratio,
-    }
+    return proven.core_s(misses) if entry.replicas <= 1 else floor.any_scaling_core_s(max(0, misses))
 
 
 def most_replicas(folder: Path) -> int:

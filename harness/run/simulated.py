@@ -113,7 +113,7 @@ def run_task(task: Task) -> dict[str, Any]:
     scenario, plan = task.prepared.request.scenario, task.plan
     spec = scenario.twin_of(task.system, f"scenario {scenario.name}: twin of {task.system}")
     spec = task.model.spec(spec)
-    session = session_of(task.prepared, task.system, plan, Known(spec, task.model.ratios))
+    session = session_of(task.prepared, task.system, plan, Known(spec, plan.seed, task.model.ratios))
     manifest = {**session.facts, "start": asdict(session.start), "backend": backend_facts(task.model, spec)}
     manifest["started_utc"] = utc_now()
     session.folder.mkdir(parents=True, exist_ok=True)

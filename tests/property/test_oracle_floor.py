@@ -19,6 +19,7 @@ from harness.policy.conditions import Conditions, CoreGrid
 from harness.record import decision_row
 from harness.results import granted_core_s
 from harness.run.bench import build_system
+from harness.run.foresight import Known, Luck
 from harness.sim.loop import Sinks
 from harness.sim.simulation import Simulation, simulate
 from harness.sim.spec import TwinSpec
@@ -26,6 +27,7 @@ from harness.tables import DECISIONS, table_of
 from harness.types import Allocation, Decision, EngineSettings, Observation, threads_for
 from systems import SYSTEMS
 
+SEED = 7
 OWN_ENGINE = EngineSettings(order="edf", close="idle", drop="hopeless")
 GRIDS = [CoreGrid(1.0, 4.0, 1.0), CoreGrid(0.4, 1.6, 0.4), CoreGrid(0.5, 3.0, 0.5), CoreGrid(1.0, 8.0, 1.0)]
 RELATIVE = [name for name in SYSTEMS if not name.startswith(("static-8", "static-12", "static-16"))]
@@ -60,11 +62,11 @@ class Scheduled:
         return Decision(self.targets[tick], "scheduled")
 
 
-def replay(foresight, policy, engine=OWN_ENGINE, seed=1):
-    """(violations, granted core-seconds, most replicas) of a policy in the twin."""
+def replay(foresight, policy, engine=OWN_ENGINE, ratios=None):
+    """(violations, granted core-seconds, most replicas) of a policy in the twin; ratios: of drawn service times."""
     conditions, ways = foresight.conditions, foresight.ways
     gateway = {"engine": asdict(engine), "latency": conditions.latency.to_dict(), "window_s": 5 * conditions.tick_s}
-    spec = TwinSpec("mean", ways.resize_s, ways.control_s, (0.7,), ways.inbound_s, ways.outbound_s)
+    spec = TwinSpec("sampled", ways.resize_s, ways.control_s, (0.7,), ways.inbound_s, ways.outbound_s)
     start = policy.decide(Observation(0.0, 5.0, Allocation(conditions.cores.values()[-1], 1))).target
     many, rows = len(foresight.due_s), []
     plan = {
@@ -74,7 +76,7 @@ def replay(foresight, policy, engine=OWN_ENGINE, seed=1):
     }
     plan |= {"due_s": foresight.due_s, "deadline_s": foresight.deadline_s}
     sinks = Sinks(lambda o, d, a: rows.append(decision_row(o, d, a, None)), lambda _: None)
-    simulation = Simulation(gateway, policy, start, conditions.tick_s, spec, seed)
+    simulation = Simulation(gateway, policy, start, conditions.tick_s, spec, SEED, ratios or {})
     outcome = simulate(simulation, [plan] if many else [], lambda _: None, sinks)
     core_s = granted_core_s(table_of(rows, DECISIONS), (start.cores, start.replicas), foresight.duration_s)
     replicas = [row["effective_replicas"] for row in rows if row["effective_replicas"] is not None]
@@ -128,11 +130,25 @@ def random_schedule(foresight, rng):
 @given(st.integers(0, 2**32))
 @settings(max_examples=100, deadline=None)
 def test_serving_from_tick_to_tick_is_what_the_twin_does(seed):
+    assert_serves_as_the_twin(seed, random_foresight(seed))
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_with_drawn_service_times_it_is_what_the_twin_does_too(seed):
+    rng = np.random.default_rng(seed)
+    cells = [(int(b), float(c)) for b in rng.integers(1, 9, 2) for c in rng.uniform(0.3, 8, 2)]
+    ratios = {cell: tuple(rng.uniform(0.5, 2.0, rng.integers(1, 5)).tolist()) for cell in cells}
     foresight = random_foresight(seed)
+    luck = Luck(foresight.conditions.latency, Known(TwinSpec(), SEED, ratios))
+    assert_serves_as_the_twin(seed, replace(foresight, draw_s=luck.draw_s), ratios)
+
+
+def assert_serves_as_the_twin(seed, foresight, ratios=None):
     if foresight.ways.slowest_change_s >= foresight.conditions.tick_s:
         foresight = replace(foresight, ways=replace(foresight.ways, resize_s=(0.1,)))
     policy = random_schedule(foresight, np.random.default_rng(seed))
-    violations, core_s, _ = replay(foresight, policy)
+    violations, core_s, _ = replay(foresight, policy, ratios=ratios)
     tick_s, course = foresight.conditions.tick_s, course_of(foresight, 1.0)
     target = policy.decide(Observation(0.0, 5.0, Allocation(1.0, 1))).target
     state = State(cores=target.cores, batch_size=target.batch_size, own_threads=threads_for(target.cores))
