@@ -21,7 +21,7 @@ CAPTION = (
     "requests; late: served late, of the violations of all seeds; p99: creation to answer, of served requests; cores:\n"
     "granted, mean over the plan"
 )
-WIDTH = 120  # where there is no terminal
+WIDTH = 150  # where there is no terminal
 Show = Callable[[int, str], None]
 
 

@@ -28,15 +28,15 @@ def side_by_side(work: Callable[[Job], Result], jobs: Sequence[Job], processes: 
         running = {pool.submit(work, job): job for job in jobs}
         for done in as_completed(running):
             yield running[done], done.result()
-    except BrokenProcessPool as error:
-        raise BenchError(f"one of {processes} processes died without a word: out of memory? ({error})") from error
-    except BaseException:
+    except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - before:
-            process.terminate()
+            process.kill()
+            process.join()
+        if isinstance(error, BrokenProcessPool):
+            raise BenchError(f"one of {processes} processes died without a word: out of memory?") from error
         raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+    pool.shutdown()
 
 
 def leave_interrupts_to_parent() -> None:
