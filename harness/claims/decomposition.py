@@ -104,4 +104,6 @@ def ours_of(parts: Mapping[Unit, Parts], above: str, below: str) -> tuple[Estima
     if any(math.isnan(value) for side in sides for value in side.values()):
         return None, f"the run ends before second {FA2_START_S}"
     over, under = (mean_of(side).value for side in sides)
+    if over == under == 0.0:
+        return None, "no violations on either side"
     return ratio_of(*sides), f"{over:.3f} % / {under:.3f} %"

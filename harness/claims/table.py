@@ -98,7 +98,7 @@ def drawn(table: ClaimsTable, width: int) -> str:
     for claim in table.claims:
         shape.add_row(f"{claim.statement} ({claim.unit})", *cells(claim)[2:])
     text = StringIO()
-    Console(width=width, color_system=None, file=text).print(shape)
+    Console(width=width, color_system=None, file=text, markup=False).print(shape)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 

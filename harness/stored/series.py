@@ -13,9 +13,12 @@ Floats = npt.NDArray[np.float64]
 
 
 def violation_percent(requests: pa.Table, duration_s: float, bin_s: float = 1.0) -> Floats:
-    """Violations of the requests created in each bin, per cent of them; NaN where none were created."""
+    """Violations of the requests created in each bin, per cent of them; NaN where none were created.
+
+    One created before the run's start (a plan may say so of its first second's) is in the first bin.
+    """
     bins = int(np.ceil(duration_s / bin_s))
-    place = np.minimum((floats(requests, "created_s") // bin_s).astype(int), bins - 1)
+    place = np.clip((floats(requests, "created_s") // bin_s).astype(int), 0, bins - 1)
     created = np.bincount(place, minlength=bins)
     missed = np.bincount(place, weights=violated(requests), minlength=bins)
     percent: Floats = 100.0 * missed / np.where(created, created, np.nan)

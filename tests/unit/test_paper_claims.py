@@ -194,6 +194,16 @@ def test_without_runs_nothing_is_measured_and_the_published_values_stand(tmp_pat
     assert "no runs: make them with" in as_text(made_table)
 
 
+def test_an_infinite_interval_is_printed_whole(table, paper, honest):
+    assert "[inf," in as_text(table(paper, honest)).split("Why")[0]
+
+
+def test_a_step_of_the_decomposition_without_violations_says_so(table, paper, honest, made):
+    steps = table(paper | {"fa2-prototype": made(0.0)}, honest).decomposition
+    assert steps[1].ours is None
+    assert steps[1].ours_text == "no violations on either side"
+
+
 def test_every_form_names_the_runs_and_every_claim(table, paper, honest):
     made_table = table(paper, honest)
     for text in (as_text(made_table), as_markdown(made_table), as_json(made_table)):
