@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from harness.errors import unknown_name
 from harness.latency import LatencyModel
@@ -29,6 +32,7 @@ from harness.traces import Trace, load_trace
 from harness.types import Allocation, EngineSettings, Observation, Service
 from systems import SYSTEMS
 
+ORDER_STREAM = 20260103  # apart from the streams plans are drawn from
 ANY_PROFILE = "yolov5s-nonnegative"  # to see whether a system can be built, any latency model does
 
 
@@ -126,14 +130,23 @@ def build_system(
 
 
 def run_benchmark(prepared: Prepared, traces: dict[str, Trace], place: Backend, watch: Watch) -> list[Any]:
-    """Run every system on every seed's plan; the manifests, in the order of the runs."""
+    """Run every system on every seed's plan, interleaved (`order_of`); the manifests, in the order of the runs."""
     manifests = []
     for seed in prepared.request.seeds:
         plan = plan_seed(prepared.folder, prepared.request.scenario.plan, traces, seed)
-        for system in prepared.request.systems:
+        for system in order_of(prepared.request.systems, seed):
             session = session_of(prepared, system, plan)
             manifests.append(run_session(session, place, watch))
     return manifests
+
+
+def order_of(systems: Sequence[str], seed: int) -> list[str]:
+    """The systems in the random order of this seed: whatever drifts while a run lasts favours none of them.
+
+    Randomised blocks (Fisher 1935): seeds follow one another, so an interrupted run leaves whole pairs.
+    """
+    shuffled = np.random.default_rng([ORDER_STREAM, seed]).permutation(len(systems))
+    return [systems[index] for index in shuffled]
 
 
 def session_of(prepared: Prepared, system: str, plan: PlannedSeed, known: Known | None = None) -> Session:

@@ -66,6 +66,8 @@ def quantile_of_series(
     if isinstance(pivot, str):
         return Estimate(value, n=count, refused=pivot)
     share = 1.0 - level
-    low, high = (np.clip(1.0 - share - t * pivot.standard_error, 0.0, 1.0) for t in (pivot.t_high, pivot.t_low))
-    bounds = np.quantile(array, [low, high], method="inverted_cdf")
+    # The standard error grows with the share: the longer tail on both sides, for either alone misses on its short one.
+    reach = max(-pivot.t_low, pivot.t_high) * pivot.standard_error
+    ranks = np.clip([1.0 - share - reach, 1.0 - share + reach], 0.0, 1.0)
+    bounds = np.quantile(array, ranks, method="inverted_cdf")
     return Estimate(value, float(bounds[0]), float(bounds[1]), count)

@@ -94,6 +94,12 @@ def single(tmp_path_factory):
     return run
 
 
+@pytest.fixture(scope="module")
+def report(eight):
+    """The comparison of the eight plans."""
+    return compare_runs([eight])
+
+
 def by_metric(report):
     return {c.metric.name: c for c in report.comparisons}
 
@@ -107,17 +113,16 @@ def run_compare(*arguments):
 # what is found
 
 
-def test_the_system_with_fewer_cores_is_better_in_cost_and_worse_in_violations(eight):
-    found = by_metric(compare_runs([eight]))
+def test_the_system_with_fewer_cores_is_better_in_cost_and_worse_in_violations(report):
+    found = by_metric(report)
     assert (found["granted_core_s"].verdict, found["violation_rate"].verdict) == ("better", "worse")
 
 
-def test_the_ratio_of_core_seconds_is_system_over_baseline(eight):
-    assert by_metric(compare_runs([eight]))["granted_core_s"].ratio.value == pytest.approx(0.5)
+def test_the_ratio_of_core_seconds_is_system_over_baseline(report):
+    assert by_metric(report)["granted_core_s"].ratio.value == pytest.approx(0.5)
 
 
-def test_runs_are_paired_by_plan(eight):
-    report = compare_runs([eight])
+def test_runs_are_paired_by_plan(report):
     assert (report.plans, report.comparisons[0].runs) == (8, 8)
 
 
@@ -126,8 +131,8 @@ def test_the_baseline_can_be_chosen(eight):
     assert (found.system, found.ratio.value) == ("static-max", pytest.approx(2.0))
 
 
-def test_a_quantile_with_enough_beyond_it_is_compared(eight):
-    assert by_metric(compare_runs([eight]))["latency_p99_s"].runs == 8
+def test_a_quantile_with_enough_beyond_it_is_compared(report):
+    assert by_metric(report)["latency_p99_s"].runs == 8
 
 
 def test_alike_runs_are_pooled(tmp_path):
@@ -255,8 +260,8 @@ def test_the_table_of_one_run_says_so(single):
     assert "1 run, intervals within this run" in run_compare(single).stdout
 
 
-def test_every_row_of_markdown_has_as_many_cells(eight):
-    rows = [line for line in as_markdown(compare_runs([eight])).splitlines() if line.startswith("|")]
+def test_every_row_of_markdown_has_as_many_cells(report):
+    rows = [line for line in as_markdown(report).splitlines() if line.startswith("|")]
     assert {row.count("|") for row in rows} == {10}
 
 
@@ -265,10 +270,10 @@ def test_csv_has_a_row_per_system_and_metric(eight, tmp_path):
     assert len(pd.read_csv(tmp_path / "comparison.csv")) == 9
 
 
-def test_parquet_gives_back_the_numbers(eight, tmp_path):
+def test_parquet_gives_back_the_numbers(eight, report, tmp_path):
     run_compare(eight, "--format", "parquet", "--out", tmp_path)
     found = pd.read_parquet(tmp_path / "comparison.parquet")
-    pd.testing.assert_frame_equal(found, as_frame(compare_runs([eight])), check_dtype=False)
+    pd.testing.assert_frame_equal(found, as_frame(report), check_dtype=False)
 
 
 def test_parquet_without_a_folder_is_refused(eight):

@@ -135,6 +135,11 @@ def test_a_rate_without_violations_has_no_interval_from_one_run():
     assert (found.value, found.refused) == (0.0, "it varies in only 0 of 600 blocks of 1 s")
 
 
+def test_a_ratio_that_never_varies_is_known_exactly():
+    found = ratio_interval(np.full(300, 2.0), np.full(300, 4.0))
+    assert (found.low, found.high) == (0.5, 0.5)
+
+
 def test_a_rate_of_no_requests_is_refused():
     assert ratio_interval(np.zeros(600), np.zeros(600)).refused == "nothing to divide by"
 
