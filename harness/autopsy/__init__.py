@@ -9,6 +9,7 @@ from harness.autopsy.folder import Examined, examine
 from harness.autopsy.parts import PARTS, parts_of
 from harness.autopsy.pending import pending_growth, time_within
 from harness.autopsy.rescue import Rescue, rescue_rows, smallest_rescue
+from harness.autopsy.words import headline, worst_stretch
 
 __all__ = [
     "CAUSES",
@@ -18,9 +19,11 @@ __all__ = [
     "by_cause",
     "episodes",
     "examine",
+    "headline",
     "parts_of",
     "pending_growth",
     "rescue_rows",
     "smallest_rescue",
     "time_within",
+    "worst_stretch",
 ]

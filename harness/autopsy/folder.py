@@ -28,8 +28,8 @@ class Examined:
     """One system on one seed, taken apart.
 
     requests: one row per request, ordered by id, with the columns KNOWN of requests.parquet, slo_s, the parts,
-    whole_s, needed_s, lateness_s, violated. decisions: the rows of decisions.parquet. unaccounted: planned requests without
-    a row.
+    whole_s, needed_s, lateness_s, violated. decisions: the rows of decisions.parquet. unaccounted: planned requests
+    without a row.
 
     needed_s, of a dropped request: the predicted service time of this request alone on the cores in force when it was
     refused; 0 for others. lateness_s = whole_s + needed_s - slo_s: how much too late a served request came, and by how

@@ -97,12 +97,12 @@ def render(state: RunState) -> RenderableType:
         return Text(f"{state.folder}: nothing written yet")
     shown = next((one for one in state.sessions if not one.is_over), state.sessions[-1])
     parts: list[RenderableType] = [Text(headline(state), style="bold"), sessions_table(state), course(shown)]
-    if not state.is_over and shown.duration_s:
-        parts.append(
-            ProgressBar(total=shown.duration_s, completed=min(shown.t_s, shown.duration_s), width=SERIES_WIDTH)
-        )
     problems = [f"{one.system} seed {one.seed}: {'; '.join(one.reasons)}" for one in state.sessions if one.reasons]
-    return Group(*parts, *(Text(problem, style="red") for problem in problems), Text(CAPTION, style="dim"))
+    parts += [*(Text(problem, style="red") for problem in problems), Text(CAPTION, style="dim")]
+    if not state.is_over and shown.duration_s:
+        done_s = min(shown.t_s, shown.duration_s)
+        parts.append(ProgressBar(total=shown.duration_s, completed=done_s, width=SERIES_WIDTH))  # ends no line: last
+    return Group(*parts)
 
 
 def headline(state: RunState) -> str:

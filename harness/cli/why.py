@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harness.autopsy import Examined, by_cause, examine, rescue_rows, smallest_rescue
+from harness.autopsy import Examined, by_cause, examine, headline, rescue_rows, smallest_rescue, worst_stretch
 from harness.autopsy.drawing import draw_stacked
 from harness.cli.chosen_run import RESULTS, RUN_HELP, chosen_run
 from harness.cli.replays import Rescues, rescues_of
@@ -73,7 +73,7 @@ def why(
     place = figures or folder / "why"
     for one in wanted_folders(folder, system, seed):
         examined = examine(one)
-        say(console, headline(examined))
+        say(console, first_line(examined))
         if len(examined.violations):
             tell(console, examined, rescues_of(one, examined) if whatif else Rescues(None, (), ""), top)
         say(console, f"figure: {draw(examined, place)} (and .pdf)\n")
@@ -92,26 +92,18 @@ def wanted_folders(run: Path, system: str, seed: int | None) -> list[Path]:
     return [folder for folder in found if seed is None or folder.name == f"seed-{seed}"]
 
 
-def headline(examined: Examined) -> str:
-    """One line: how many violated and how."""
-    manifest, found = examined.manifest, examined.violations
-    count = len(found) + examined.unaccounted
-    place = f"{examined.system}, seed {examined.seed}"
+def first_line(examined: Examined) -> str:
+    """Who, how many violated and how, and whether the run counts."""
+    manifest = examined.manifest
     invalid = "" if manifest["valid"] else " INVALID RUN: " + "; ".join(manifest["invalid_reasons"])
-    if not count:
-        return f"{place}: no violations in {examined.planned} requests.{invalid}"
-    kinds = found["status"].map({"served": "late", "dropped": "dropped", "failed": "failed"}).value_counts()
-    kinds = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
-    lost = f", {examined.unaccounted} without a row" if examined.unaccounted else ""
-    return (
-        f"{place}: {count} of {examined.planned} requests violated ({count / examined.planned:.2%}): {kinds}{lost}."
-        f"{invalid}"
-    )
+    return f"{examined.system}, seed {examined.seed}: {headline(examined)}.{invalid}"
 
 
 def tell(console: Console, examined: Examined, rescues: Rescues, top: int) -> None:
     """The three tables of a folder with violations."""
     found = examined.violations
+    if stretch := worst_stretch(examined):
+        say(console, f"{stretch}.")
     console.print(cause_table(by_cause(found)))
     say(console, CAUSE_CAPTION)
     if rescues.replayed is not None:

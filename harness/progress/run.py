@@ -34,7 +34,7 @@ class RunState:
         """About how long it will take, s; None when that cannot be told."""
         if self.is_over:
             return 0.0
-        if not self.expected or not self.sessions or self.backend in ("", "simulated"):
+        if not self.expected or not self.sessions or self.backend == "simulated":
             return None
         running = [session for session in self.sessions if not session.is_over]
         each_s = self._session_s()

@@ -45,7 +45,7 @@ def _kept_schedule(member: Member) -> tuple[bool, str]:
 
 
 def _valid(member: Member) -> tuple[bool, str]:
-    return member.summary.valid, "; ".join(member.summary.invalid_reasons) or "valid"
+    return member.summary.valid, "; ".join(member.summary.invalid_reasons)
 
 
 def _each(run: Gathered, what: str, bound: str, of: Any) -> Check:
@@ -53,7 +53,9 @@ def _each(run: Gathered, what: str, bound: str, of: Any) -> Check:
     bad = [f"{member.name}: {text}" for member, ok, text in found if not ok]
     if bad:
         return Check(what, False, "; ".join(bad), bound)
-    return Check(what, True, f"all {len(found)} runs; {found[-1][2]} in {found[-1][0].name}", bound)
+    worst = max(found, key=lambda one: one[0].summary.send_lag_p99_s)
+    example = f"; {worst[2]} in {worst[0].name}" if worst[2] else ""
+    return Check(what, True, f"all {len(found)} runs{example}", bound)
 
 
 def _same_plan(run: Gathered) -> Check:
@@ -65,8 +67,8 @@ def _same_plan(run: Gathered) -> Check:
 def _code(run: Gathered) -> Check:
     commits = {(str(m.manifest.get("git_commit") or "unknown")[:12], m.manifest.get("git_dirty")) for m in run.members}
     found = ", ".join(f"{commit}{' with uncommitted changes' if dirty else ''}" for commit, dirty in sorted(commits))
-    clean = len(commits) == 1 and not any(dirty for _, dirty in commits)
-    return Check("the code is one commit", clean, found, "one commit, nothing changed")
+    ok = False if len(commits) > 1 else None if any(dirty for _, dirty in commits) else True
+    return Check("the code is one commit", ok, found, "one commit, nothing changed")
 
 
 def _traces(run: Gathered) -> Check:

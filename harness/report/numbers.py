@@ -82,8 +82,8 @@ def _mean(found: Sequence[Summary], of: Callable[[Summary], float]) -> float:
 
 def percent(share: float) -> str:
     """A share of something as per cent, with the digits that tell small ones from none."""
-    if share == 0.0:
-        return "0 %"
+    if share in (0.0, 1.0):
+        return f"{100 * share:.0f} %"
     return f"{100 * share:.2f} %" if share < 0.1 else f"{100 * share:.1f} %"
 
 

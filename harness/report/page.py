@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from harness.autopsy import by_cause, rescue_rows, smallest_rescue
+from harness.autopsy import by_cause, headline, rescue_rows, smallest_rescue, worst_stretch
 from harness.autopsy.causes import CAUSES, cause_times
 from harness.autopsy.drawing import COLOURS, draw_stacked
 from harness.report.checks import checks
@@ -56,6 +56,8 @@ class Part:
 
     member: Member
     why_this: str
+    headline: str
+    stretch: str
     pictures: tuple[Picture, ...]
     causes: pd.DataFrame
     replayed: Replayed
@@ -125,7 +127,11 @@ def part_of(run: Gathered, member: Member) -> Part:
         ),
     )  # fmt: skip
     rescues = pd.DataFrame() if replayed.violated is None else rescue_rows(replayed.violated, replayed.changes)
-    return Part(member, why_shown(run, member), pictures, by_cause(found), replayed, rescues, slowest(member, replayed))
+    return Part(
+        member=member, why_this=why_shown(run, member), headline=headline(member.examined),
+        stretch=worst_stretch(member.examined), pictures=pictures, causes=by_cause(found), replayed=replayed,
+        rescues=rescues, slowest=slowest(member, replayed),
+    )  # fmt: skip
 
 
 def why_shown(run: Gathered, member: Member) -> str:

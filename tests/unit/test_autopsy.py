@@ -1,12 +1,23 @@
 """The autopsy, on timelines made by hand."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from harness.autopsy import Rescue, by_cause, examine, parts_of, pending_growth, rescue_rows, smallest_rescue
+from harness.autopsy import (
+    Rescue,
+    by_cause,
+    examine,
+    headline,
+    parts_of,
+    pending_growth,
+    rescue_rows,
+    smallest_rescue,
+    worst_stretch,
+)
 from harness.autopsy.causes import when
 from harness.errors import UsageError
 from harness.latency import LatencyModel
@@ -177,3 +188,17 @@ def test_what_a_change_breaks_is_counted_beside_what_it_saves():
 
 def test_without_violations_no_share_is_claimed():
     assert pd.isna(rescue_rows(np.zeros(4, dtype=bool), RESCUES)["share"]).all()
+
+
+def test_the_headline_says_how_requests_violated(folder):
+    expected = "4 of 5 requests violated (80.00%): 1 late, 1 dropped, 1 failed, 1 without a row"
+    assert headline(examine(folder())) == expected
+
+
+def test_a_few_violations_are_no_stretch_to_describe(folder):
+    assert worst_stretch(examine(folder())) == ""
+
+
+def test_the_worst_stretch_is_set_beside_the_whole_run(simulated_run):
+    text = worst_stretch(examine(simulated_run / "static-half" / "seed-1"))
+    assert re.search(r"[\d.]+ requests/s were created \([\d.]+ over the run\).*2 cores per replica were in force", text)
