@@ -22,6 +22,7 @@ from harness.types import threads_for
 
 Times = Mapping[Cell, Sequence[float]]
 Floats = npt.NDArray[np.float64]
+Weighed = tuple[Cell, float, float]  # mean service time, s, and how many batches it rests on
 PRIOR_BATCHES = 20.0  # a profile counts as much as so many batches of a run with as many threads
 MISFIT = 0.03  # how far a cell may truly be off the smooth model, relative
 ENOUGH_SPREAD = 100  # batches; fewer say too little about a spread
@@ -61,19 +62,39 @@ def service_times(runs: Times, profile: Times, wanted: Iterable[Cell]) -> dict[C
 
 def fitted_levels(runs: Times, profile: Times) -> dict[int, Level]:
     """A smooth model per number of threads with cells enough, and under 0 one of all cells together."""
-    weighed = [(cell, float(np.mean(t)), float(len(t))) for cell, t in runs.items()]
-    by_threads: defaultdict[int, list[tuple[Cell, float, float]]] = defaultdict(list)
-    for cell in profile:
-        by_threads[threads_for(cell[1])].append((cell, float(np.mean(profile[cell])), float(len(profile[cell]))))
-    for cells in by_threads.values():
-        total = sum(count for _, _, count in cells)
-        share = min(1.0, PRIOR_BATCHES / total) if runs else 1.0
-        weighed += [(cell, mean_s, count * share) for cell, mean_s, count in cells]
-    groups: defaultdict[int, list[tuple[Cell, float, float]]] = defaultdict(list)
-    for one in weighed:
-        groups[0].append(one)
+    seen, known = _weighed(runs), _weighed(profile)
+    if not (seen and known):
+        return _fits([*seen, *known])
+    alone = _fits(known)
+    everywhere = _slowdown(seen, alone[0])
+    for threads, cells in _by_threads(known).items():
+        there = [one for one in seen if threads_for(one[0][1]) == threads]
+        by = _slowdown(there, alone.get(threads, alone[0])) if there else everywhere
+        share = min(1.0, PRIOR_BATCHES / sum(count for _, _, count in cells))
+        seen += [(cell, mean_s * by, count * share) for cell, mean_s, count in cells]
+    return _fits(seen)
+
+
+def _weighed(times: Times) -> list[Weighed]:
+    return [(cell, float(np.mean(t)), float(len(t))) for cell, t in times.items()]
+
+
+def _by_threads(cells: Iterable[Weighed]) -> dict[int, list[Weighed]]:
+    groups: defaultdict[int, list[Weighed]] = defaultdict(list)
+    for one in cells:
         groups[threads_for(one[0][1])].append(one)
-    return {n: _fit(cells) for n, cells in groups.items() if n == 0 or len({c for c, _, _ in cells}) >= FEWEST_CELLS}
+    return groups
+
+
+def _slowdown(seen: Sequence[Weighed], alone: Level) -> float:
+    """Mean of what runs took over what the profile says: the shape of the profile is borrowed, not its level."""
+    ratios = [mean_s / alone.at(cell) for cell, mean_s, _ in seen]
+    return float(np.average(ratios, weights=[count for _, _, count in seen]))
+
+
+def _fits(cells: Sequence[Weighed]) -> dict[int, Level]:
+    groups = {n: group for n, group in _by_threads(cells).items() if len({c for c, _, _ in group}) >= FEWEST_CELLS}
+    return {n: _fit(group) for n, group in {0: cells, **groups}.items()}
 
 
 def relative_spreads(times: Times) -> dict[Cell, Floats]:
@@ -109,7 +130,7 @@ def distance(one: Cell, other: Cell) -> float:
     return abs(math.log(one[0] / other[0])) + abs(math.log(one[1] / other[1]))
 
 
-def _fit(cells: Sequence[tuple[Cell, float, float]]) -> Level:
+def _fit(cells: Sequence[Weighed]) -> Level:
     mean_s = np.array([m for _, m, _ in cells])
     weights = np.sqrt([n for _, _, n in cells]) / mean_s  # relative errors, each batch counting alike
     terms, _ = nnls(_design([cell for cell, _, _ in cells]) * weights[:, None], mean_s * weights)

@@ -53,3 +53,11 @@ def test_a_cell_met_rarely_borrows_the_spread_of_neighbours_with_as_many_threads
 def test_values_are_ascending_and_positive():
     found = service_times(measured([(1, 0.8), (1, 1.2)], 50, 0.1), PROFILE, WANTED)
     assert all(list(times) == sorted(times) and times[0] > 0 for times in found.values())
+
+
+def test_cells_no_run_met_are_as_much_slower_than_the_profile_as_those_it_met():
+    runs = {cell: truth_s(*cell) * 1.2 * np.ones(100) for cell in [(1, 0.8), (2, 0.8), (1, 1.6)]}
+    found = service_times(runs, PROFILE, [(8, 0.4), (8, 1.2)])
+    assert {c: np.mean(t) for c, t in found.items()} == pytest.approx(
+        {c: 1.2 * truth_s(*c) for c in [(8, 0.4), (8, 1.2)]}, rel=0.01
+    )
