@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.fidelity.compare import closings, difference, explained
+from harness.fidelity.compare import closings, difference, differences, explained
 from harness.fidelity.measures import Conditions, Label, measured
 from harness.latency import LatencyModel
 from harness.policy.conditions import Conditions as Known
 from harness.policy.conditions import CoreGrid
+from harness.run.fidelity_calibration import cells_of
 from harness.run.fidelity_observed import observed_in
+from harness.run.fidelity_service import service_times
 from harness.run.fidelity_twin import COMPONENTS, Rerun, all_twins, twinned
-from harness.run.twin_model import TwinModel
+from harness.run.twin_model import TwinModel, ratios_of
 from harness.sim.simulation import Simulation
 from harness.sim.spec import TwinSpec
 from harness.tables import DECISIONS, REQUESTS, USAGE
@@ -31,8 +33,8 @@ RATIOS = {(b, c): tuple(LEVELS.tolist()) for b in (1, 2, 4, 8) for c in (0.5, 1.
 START = Allocation(2.0, 1)
 
 
-def plan():
-    rng = np.random.default_rng(3)
+def plan(seed=3):
+    rng = np.random.default_rng(seed)
     due_s = np.sort(rng.uniform(0.2, DURATION_S, int(RATE_RPS * DURATION_S)))
     created_s = due_s - rng.uniform(0.05, 0.2, len(due_s))
     ids = np.arange(len(due_s))
@@ -132,6 +134,24 @@ def test_a_run_of_the_same_model_keeps_its_bound_on_core_seconds():
     rows = rows_against(simulation)
     bound = next(c.bound for c in closings(rows) if c.bound.metric == "granted_core_s")
     assert difference(rows, "sponge", bound).within
+
+
+def test_a_calibration_on_another_plan_predicts_a_machine_the_profile_is_wrong_about():
+    really, facts = slower_levels(), manifest()
+    bare = Rerun(Path(), facts, observed_in(*empty()), really, plan(1001), TwinModel(LATENCY, {}, RATIOS))
+    before = twinned(bare, "real", really, 5)
+    seen = observed_in(before.requests, before.decisions, USAGE.empty_table(), START)
+    profile = {cell: [r * LATENCY.predict_s(*cell) for r in ratios] for cell, ratios in RATIOS.items()}
+    wanted = [(b, c) for b in range(1, 9) for c in np.arange(0.5, 2.01, 0.25).tolist()]
+    ratios = ratios_of(LATENCY, service_times(cells_of([seen]), profile, wanted))
+    conditions = Conditions.of(facts)
+    judged = replace(bare, plan=plan())
+    runs = [twinned(judged, "real", really, 77)]
+    runs += [twinned(judged, "twin", replace(simulation(), ratios=ratios), draw) for draw in range(5)]
+    rows = pd.concat(
+        [measured(Label(t.system, 1, t.source, t.draw), t.requests, t.decisions, conditions) for t in runs]
+    )
+    assert all(one.within for one in differences(rows)), differences(rows)
 
 
 def test_every_component_has_words_for_the_report():
