@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.engine.engine import Engine
+from harness.engine.routing import Choose, RoutedCore
 from harness.latency import LatencyModel
 from harness.types import EngineSettings
 
@@ -13,12 +14,18 @@ FAST_QUANTILE = 0.05  # a request is hopeless only when even a lucky service tim
 WINDOW_S = 5.0
 
 
-def engine_of(config: Mapping[str, Any]) -> Engine:
-    """The engine this configuration describes. Raises UsageError for a bad latency model."""
+def engine_of(config: Mapping[str, Any], choose: Choose | None = None) -> Engine:
+    """The engine this configuration describes. Raises UsageError for a bad latency model.
+
+    choose: gives every request to a replica when it arrives; None for one line that all replicas share.
+    """
     latency = LatencyModel.from_dict(config["latency"])
-    return Engine(
-        EngineSettings(**config["engine"]),
-        latency.predict_s,
-        lambda batch, cores: latency.predict_quantile_s(batch, cores, FAST_QUANTILE),
-        config.get("window_s", WINDOW_S),
-    )
+    settings, window_s = EngineSettings(**config["engine"]), config.get("window_s", WINDOW_S)
+
+    def fastest_s(batch: int, cores: float) -> float:
+        return latency.predict_quantile_s(batch, cores, FAST_QUANTILE)
+
+    engine = Engine(settings, latency.predict_s, fastest_s, window_s)
+    if choose is not None:
+        engine.core = RoutedCore(settings, latency.predict_s, fastest_s, window_s, choose)
+    return engine

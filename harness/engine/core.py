@@ -147,6 +147,14 @@ class Core:
         self.drain_replica(name)
         return []
 
+    def waiting(self) -> list[Ticket]:
+        """All requests that wait, the next one first."""
+        return self.line.in_order()
+
+    def waiting_many(self) -> int:
+        """How many wait."""
+        return self.line.many
+
     # Rules
 
     def dispatch(self, now_s: float) -> list[Act]:

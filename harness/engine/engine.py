@@ -72,7 +72,7 @@ class Engine:
 
     def queue_length(self) -> int:
         """Requests that wait."""
-        return len(self.core.line)
+        return self.core.waiting_many()
 
     def counts(self) -> Counts:
         """Requests by outcome since the start."""
@@ -93,7 +93,7 @@ class Engine:
             allocation=Allocation(cores, self.settings.batch_size, len(serving)),
             recent=core.window.recent(now_s),
             arrivals_per_s=core.window.arrivals_per_s(now_s),
-            queue=_requests(core.line.in_order()),
+            queue=_requests(core.waiting()),
             in_flight=tuple(_flight(batch) for batch in core.batches.values()),
             replicas=self.replicas(),
             service=core.window.services(now_s),

@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.control import Steering, replica_name
 from harness.engine.configured import engine_of
+from harness.engine.routing import chooser
 from harness.latency import LatencyModel
 from harness.seams import Policy
 from harness.sim.actuators import Actuators, Delays, TwinPlace
@@ -52,8 +53,10 @@ class Outcome:
 
 def simulate(simulation: Simulation, pieces: Iterable[Columns], write: Write, sinks: Sinks) -> Outcome:
     """Replay a plan, given in pieces ascending by due_s, to its end. The same arguments give the same rows."""
-    service_draws, delay_draws, way_draws = np.random.SeedSequence(simulation.seed).spawn(3)
-    engine = engine_of(simulation.gateway)
+    service_draws, delay_draws, way_draws, route_draws = np.random.SeedSequence(simulation.seed).spawn(4)
+    routing = simulation.spec.routing
+    choose = None if routing == "shared" else chooser(routing, np.random.default_rng(route_draws))
+    engine = engine_of(simulation.gateway, choose)
     ledger = Ledger()
     named = Named(simulation.start.stage, simulation.start.variant)
     rows = Rows(ledger, simulation.spec, named, np.random.default_rng(way_draws), write)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.engine.routing import Routing
 from harness.errors import bad_value
-
-Routing = Literal["shared", "round-robin", "random", "least-loaded"]
 
 
 @dataclass(frozen=True, slots=True)
