@@ -45,8 +45,9 @@ class TwinModel:
 
 
 def twin_model(scenario: Scenario, model_name: str, host: Mapping[str, Any], backend: str = "") -> TwinModel:
-    """The published profile the scenario names, else the newest cached profile of this model on this host, with the
-    calibration that belongs to it, if there is one. backend: whose profile is preferred.
+    """The published profile the scenario names, else the newest cached profile of this model on this host that nothing
+    disturbed (else the newest), with the calibration that belongs to it, if there is one. backend: whose profile is
+    preferred to all others.
 
     Raises UsageError with the command that measures one.
     """
@@ -59,7 +60,7 @@ def twin_model(scenario: Scenario, model_name: str, host: Mapping[str, Any], bac
             f"scenario {scenario.name}: no latency profile of {model_name} on this host is at hand, and the scenario "
             f"names no published one; measure it: sponge-bench profile --model {model_name}"
         )
-    profile = max(found, key=lambda p: (p.identity["backend"] == backend, p.measured_utc))
+    profile = max(found, key=lambda p: (p.identity["backend"] == backend, not p.disturbed, p.measured_utc))
     return everywhere(measured_model(profile), scenario, calibration_of(profile))
 
 
