@@ -93,7 +93,14 @@ class Search:
         # A change that takes longer than an interval lets ticks pass: then decide every so many ticks.
         self._every = int(foresight.ways.slowest_change_s / conditions.tick_s) + 1
         self._tick_s = conditions.tick_s
+        self._rescue_s = conditions.slo_s + self._every * conditions.tick_s
         self._ticks = int(np.ceil(float(slots.borders_s[-1]) / self._tick_s)) + 1
+
+    def missed_by_all_cores(self) -> int:
+        """Misses when all cores are granted throughout."""
+        end_s = self._ticks * self._tick_s
+        begun = _begun(self._cores[-1], self._max_batch)
+        return advance(self._course, begun, 0.0, end_s, self._cores[-1], self._max_batch).missed
 
     def schedule(self) -> Schedule:
         """The best schedule found."""
@@ -159,8 +166,8 @@ class Search:
         return best
 
     def _doomed(self, state: State, tick: int) -> int:
-        """Misses within the next interval that not even all cores from now on avert."""
-        until_s = (tick + self._every) * self._tick_s
+        """Misses within the time of an SLO and an interval that not even all cores from now on avert."""
+        until_s = tick * self._tick_s + self._rescue_s
         rescued = advance(self._course, state, tick * self._tick_s, until_s, self._cores[-1], state.batch_size)
         return rescued.missed - state.missed
 

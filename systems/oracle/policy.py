@@ -19,6 +19,7 @@ from harness.seams import Policy
 from harness.settings import from_mapping
 from harness.types import Allocation, Decision, Observation
 
+WIDENINGS = (1, 3)  # a search that misses more than all cores do is repeated, wider
 EARLY = 1e-6  # of an interval: 3 * 0.1 is not quite 0.3
 
 
@@ -60,10 +61,12 @@ def foresee(foresight: Foresight, settings: Mapping[str, Any], place: str) -> di
     foresight.validate(place)
     floor = Floor.of(foresight)
     pace = foresight.pace(chosen.tail_quantile)
-    search = Search(
-        foresight, course_of(foresight, pace), floor.slots, floor.prices(), chosen.width, chosen.miss_core_s
-    )
-    schedule = search.schedule()
+    course, prices = course_of(foresight, pace), floor.prices()
+    for widening in WIDENINGS:
+        search = Search(foresight, course, floor.slots, prices, chosen.width * widening, chosen.miss_core_s)
+        schedule = search.schedule()
+        if schedule.missed <= search.missed_by_all_cores():
+            break
     return {**settings, "cores": schedule.cores, "batch_sizes": schedule.batch_size}
 
 
