@@ -236,6 +236,7 @@ def frames_of(console: Console, rerun: Rerun, draws: int) -> list[Any]:
     """The tidy rows of one system and seed: real, twin, and every counterfactual twin."""
     conditions = Conditions.of(rerun.manifest)
     label = f"{rerun.manifest['system']['name']} seed {rerun.manifest['seed']}"
+    say(console, f"simulating {label}")
     with console.status(f"simulating {label} ..."):
         twins = [
             measured(Label(one.system, one.seed, one.source, one.draw), one.requests, one.decisions, conditions)

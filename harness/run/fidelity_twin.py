@@ -37,6 +37,7 @@ T = TypeVar("T")
 TWIN = "twin"
 SLOWER, SLOWER_BY = "service +1 %", 1.01  # no component: how much an error of 1 % in the service times matters
 FEWEST_BATCHES = 5  # of a cell of the run, to say how long it typically takes there
+FEW_DRAWS = 5  # they attribute differences far larger than their own chance
 DRAW_STRIDE = 1_000_003  # between the seeds of two draws; plans have small seeds
 
 
@@ -141,11 +142,11 @@ def twinned(rerun: Rerun, source: str, simulation: Simulation, draw: int) -> Twi
 
 
 def all_twins(rerun: Rerun, draws: int) -> Iterator[Twinned]:
-    """The twin of a run, the same with slower service, and the counterfactual ones, each so many times."""
+    """The twin of a run, so many times; the same with slower service, and the counterfactual ones, a few times."""
     simulations = {TWIN: rerun.simulation, SLOWER: slower(rerun.simulation)}
     simulations |= {component.name: component.told(rerun) for component in COMPONENTS}
     for source, simulation in simulations.items():
-        for draw in range(draws):
+        for draw in range(draws if source == TWIN else min(draws, FEW_DRAWS)):
             yield twinned(rerun, source, simulation, draw)
 
 
