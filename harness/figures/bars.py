@@ -90,8 +90,9 @@ def draw_pareto(results: Path) -> Drawn | Skipped:
         look = looks[system]
         panel.errorbar(cost.value, missed.value, xerr=whiskers([cost]), yerr=whiskers([missed]), fmt="none",
                        color=look.colour, linewidth=0.8, capsize=1.5)  # fmt: skip
-        markers += panel.plot(cost.value, missed.value, marker=look.marker, color=look.colour, markersize=5.5, linestyle="",
-                              fillstyle="none" if system in ABLATIONS[1:-1] else "full", label=system)  # fmt: skip
+        fill = "none" if system in ABLATIONS[1:-1] else "full"
+        markers += panel.plot(cost.value, missed.value, marker=look.marker, color=look.colour, markersize=5.5,
+                              linestyle="", fillstyle=fill, label=system)  # fmt: skip
     if floor is not None:
         draw_floor(panel, floor)
         numbers["floor"] = floor.numbers()

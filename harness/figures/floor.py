@@ -45,9 +45,10 @@ class Floor:
 
     def sentence(self) -> str:
         """For a caption."""
+        seeds, most = ", ".join(map(str, self.seeds)), self.violation_percent[-1]
         return (
             f"Shaded: what no system with one replica can reach, by the oracle's certified bound (mean over seeds "
-            f"{', '.join(map(str, self.seeds))}); dotted: the weaker bound for any number of replicas "
+            f"{seeds}; told up to {most:g} % violations); dotted: the weaker bound for any number of replicas "
             f"({self.any_scaling_cores:.2f} cores). The clairvoyant schedule `oracle` is achievable and spends "
             f"{self.gap_percent:.1f} % more than its bound."
         )
