@@ -22,7 +22,6 @@ MUST_BE_EQUAL = (
     "scenario",
     "backend.backend",
     "backend.model.key",
-    "backend.twin",
     "backend.image",
     "model",
     "latency",
@@ -40,7 +39,8 @@ MAY_DIFFER = (
     "scenario.plan.arrivals.start_s",
     "scenario.plan.network.start_s",
 )
-OF_A_SYSTEM = ("system.settings", "system.resolved_engine")  # the same for every run of that system
+# The same for every run of one system; a scenario, which all share, may give a system its own twin.
+OF_A_SYSTEM = ("system.settings", "system.resolved_engine", "backend.twin")
 WHOLE = ("latency",)  # shown by digest; its parts say nothing to a reader
 ABSENT = "absent"
 

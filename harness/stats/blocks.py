@@ -70,7 +70,7 @@ def ratio_interval(top: npt.ArrayLike, bottom: npt.ArrayLike, confidence: float 
     if not len(over) or total == 0.0:
         return Estimate(float("nan"), n=len(over), refused="nothing to divide by")
     value = float(over.sum() / total)
-    if value != 0.0 and np.array_equal(over, value * under):
+    if value != 0.0 and np.allclose(over, value * under, rtol=1e-9, atol=0.0):
         return Estimate(value, value, value, len(over))
     pivot = ratio_pivot(over, under, confidence)
     if isinstance(pivot, str):

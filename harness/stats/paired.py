@@ -6,6 +6,7 @@ The unit is the run: one plan, one value per system. Values of one plan are pair
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -134,6 +135,7 @@ def smallest_detectable(ours: npt.ArrayLike, theirs: npt.ArrayLike, alpha: float
     return smallest_effect(len(d), alpha) * float(d.std(ddof=1))
 
 
+@cache
 def smallest_effect(pairs: int, alpha: float) -> float:
     """The mean difference, in standard deviations of the differences, that a paired t test sees with 80 % power.
 

@@ -51,13 +51,16 @@ class Seconds:
 
 
 def per_second(requests: pd.DataFrame, cores: CoreSeries) -> Seconds:
-    """A run per whole second of its plan; a last part of a second is left out."""
+    """A run per whole second of its plan.
+
+    What was created before or after these seconds (on its way when the plan begins, or in a last part of a second)
+    counts in the first or the last, so that requests and violations add up to the run's.
+    """
     count = int(cores.edges_s[-1] / BIN_S)
-    index = second_of(requests)
-    whole = index < count
-    planned = np.bincount(index[whole], minlength=count).astype(np.float64)
-    missed = np.bincount(index[whole], weights=requests["violated"].to_numpy()[whole], minlength=count)
-    return Seconds(planned, missed.astype(np.float64), cores.core_s_between(np.arange(count + 1) * BIN_S))
+    index = np.clip(second_of(requests), 0, count - 1)
+    planned = np.bincount(index, minlength=count).astype(np.float64)
+    missed = np.bincount(index, weights=requests["violated"].to_numpy(), minlength=count).astype(np.float64)
+    return Seconds(planned, missed, cores.core_s_between(np.arange(count + 1) * BIN_S))
 
 
 def second_of(requests: pd.DataFrame) -> npt.NDArray[np.int64]:
