@@ -206,7 +206,7 @@ def one(kind: str, case: Case) -> dict[str, Any]:
     if kind.endswith("compiled") and kernel_in_use() != "compiled":
         return {}
     run = run_simpy if kind == "simpy" else run_twin
-    run(replace(case, requests=500))  # whatever is imported at first use is imported now
+    run(replace(case, requests=int(3 * case.rate_rps)))  # whatever is imported at first use is imported now
     return {**run(case), "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 

@@ -48,7 +48,7 @@ cdef class _Line:
     @cython.locals(here=uint8_t[::1], by_deadline=int64_t[::1], deadlines_s=double[::1], queue_s=double[::1],
                    shift_s=double, margin_s=double, queue_end=Py_ssize_t, low=Py_ssize_t, marks=Py_ssize_t,
                    at=Py_ssize_t, left=Py_ssize_t, before=Py_ssize_t, from_queue=bint, deadline_s=double)
-    cdef Py_ssize_t _leave(self, Py_ssize_t most, double limit_s, bint only_before)
+    cdef Py_ssize_t _leave(self, Py_ssize_t most, double limit_s, Py_ssize_t others)
 
 cdef class Option:
     cdef public double cores
@@ -84,8 +84,3 @@ cdef class _Search:
     cpdef Py_ssize_t worst(self, Option option, Py_ssize_t most)
     @cython.locals(last=Option, tail_s=double[::1])
     cdef bint _is_no_better(self, Option option)
-
-@cython.locals(many=Py_ssize_t, sizes=int64_t[::1], counts=double[::1], times_s=double[::1], ratios=double[::1],
-               predicted_s=dict, found=Py_ssize_t, last_batch=int64_t, last_cores=double, last_s=double, half=Py_ssize_t,
-               at=Py_ssize_t, batch=int64_t, core_count=double)
-cpdef median_ratio(batch_sizes, cores, service_s, predict_s, Py_ssize_t least)

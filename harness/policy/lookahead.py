@@ -15,9 +15,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-import numpy as np
-
-from harness.policy.work import Came, Expected, Past, Work, column, work_of
+from harness.policy.work import Came, Expected, Past, Work, median_ratio, work_of
 
 __all__ = [
     "Came", "Expected", "Ladder", "Option", "Outcome", "Past", "ServiceTable", "Work", "fewest_misses", "median_ratio",
@@ -155,13 +153,14 @@ class _Line:
 
     def leave_before(self, limit_s: float) -> int:
         """All with a deadline before `limit_s` leave; how many."""
-        return self._leave(self.many, limit_s, True)
+        return self._leave(self.many, limit_s, 0)
 
     def leave(self, size: int, late_s: float) -> int:
         """The first `size` leave; how many of them have a deadline before `late_s`."""
-        return self._leave(size, late_s, False)
+        return self._leave(size, late_s, size)
 
-    def _leave(self, most: int, limit_s: float, only_before: bool) -> int:
+    def _leave(self, most: int, limit_s: float, others: int) -> int:
+        """Up to `most` leave, `others` of them with a deadline that is not before the limit; how many are before it."""
         here, by_deadline, deadlines_s = self._here, self._by_deadline, self._deadlines_s
         shift_s, margin_s, queue_s, queue_end = self._shift_s, self._margin_s, self._queue_s, self._queue_end
         low, marks, at = self._low, self._marks, self._next
@@ -177,8 +176,10 @@ class _Line:
                 deadline_s = queue_s[at]
             if deadline_s < limit_s:
                 before += 1
-            elif only_before:
+            elif others == 0:
                 break
+            else:
+                others -= 1
             if from_queue:
                 at += 1
             else:
@@ -371,34 +372,3 @@ class _Search:
             return False
         tail_s = option.table.tail_s
         return tail_s[option.batch] >= tail_s[last.batch]
-
-
-def median_ratio(
-    batch_sizes: Sequence[int],
-    cores: Sequence[float],
-    service_s: Sequence[float],
-    predict_s: Callable[[int, float], float],
-    least: int,
-) -> float:
-    """The median of observed over predicted service time; 0 with fewer than `least` observations."""
-    many = len(service_s)
-    sizes, counts, times_s = column("q", batch_sizes), column("d", cores), column("d", service_s)
-    ratios = array("d", bytes(8 * many))
-    predicted_s: dict[tuple[int, float], float] = {}
-    found, last_batch, last_cores, last_s = 0, 0, 0.0, 0.0
-    for at in range(many):
-        batch, core_count = sizes[at], counts[at]
-        if core_count <= 0:
-            continue
-        if batch != last_batch or core_count != last_cores:
-            last_batch, last_cores = batch, core_count
-            if (batch, core_count) not in predicted_s:
-                predicted_s[(batch, core_count)] = predict_s(batch, core_count)
-            last_s = predicted_s[(batch, core_count)]
-        ratios[found] = times_s[at] / last_s
-        found += 1
-    if found < least:
-        return 0.0
-    ordered = np.sort(np.asarray(ratios)[:found])
-    half = found // 2
-    return float(ordered[half] if found % 2 else (ordered[half - 1] + ordered[half]) / 2)

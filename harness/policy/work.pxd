@@ -27,3 +27,8 @@ cdef class Past:
     cdef Work _work(self, list waiting_s, Py_ssize_t first, Py_ssize_t end, double shift_s)
     @cython.locals(came_s=double[::1], now_s=double, low=Py_ssize_t, high=Py_ssize_t, middle=Py_ssize_t)
     cdef Py_ssize_t _first_beyond(self, double shift_s, double length_s)
+
+@cython.locals(many=Py_ssize_t, sizes=int64_t[::1], counts=double[::1], times_s=double[::1], ratios=double[::1],
+               predicted_s=dict, found=Py_ssize_t, last_batch=int64_t, last_cores=double, last_s=double, half=Py_ssize_t,
+               at=Py_ssize_t, batch=int64_t, core_count=double)
+cpdef median_ratio(batch_sizes, cores, service_s, predict_s, Py_ssize_t least)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,3 +106,34 @@ class Past:
             else:
                 low = middle + 1
         return low
+
+
+def median_ratio(
+    batch_sizes: Sequence[int],
+    cores: Sequence[float],
+    service_s: Sequence[float],
+    predict_s: Callable[[int, float], float],
+    least: int,
+) -> float:
+    """The median of observed over predicted service time; 0 with fewer than `least` observations."""
+    many = len(service_s)
+    sizes, counts, times_s = column("q", batch_sizes), column("d", cores), column("d", service_s)
+    ratios = array("d", bytes(8 * many))
+    predicted_s: dict[tuple[int, float], float] = {}
+    found, last_batch, last_cores, last_s = 0, 0, 0.0, 0.0
+    for at in range(many):
+        batch, core_count = sizes[at], counts[at]
+        if core_count <= 0:
+            continue
+        if batch != last_batch or core_count != last_cores:
+            last_batch, last_cores = batch, core_count
+            if (batch, core_count) not in predicted_s:
+                predicted_s[(batch, core_count)] = predict_s(batch, core_count)
+            last_s = predicted_s[(batch, core_count)]
+        ratios[found] = times_s[at] / last_s
+        found += 1
+    if found < least:
+        return 0.0
+    ordered = np.sort(np.asarray(ratios)[:found])
+    half = found // 2
+    return float(ordered[half] if found % 2 else (ordered[half - 1] + ordered[half]) / 2)

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -184,4 +185,4 @@ def test_a_replica_serves_one_batch_at_a_time(case):
             by_replica.setdefault(row["replica"], set()).add((row["started_s"], row["finished_s"]))
     for spans in by_replica.values():
         ordered = sorted(spans)
-        assert all(one[1] <= other[0] for one, other in zip(ordered, ordered[1:], strict=False))
+        assert all(one[1] <= other[0] for one, other in pairwise(ordered))
