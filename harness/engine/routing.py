@@ -49,8 +49,8 @@ class RoutedCore(Core):
         self, settings: EngineSettings, predict_s: Predict, fastest_s: Predict, window_s: float, choose: Choose
     ) -> None:
         super().__init__(settings, predict_s, fastest_s, window_s)
-        self._new_line = lambda: Core(self._settings, predict_s, fastest_s, window_s)
         self._settings = settings
+        self._predictions = predict_s, fastest_s
         self._choose = choose
         self._lines: dict[str, Core] = {}
         self._wakes_s: dict[str, float] = {}
@@ -84,7 +84,7 @@ class RoutedCore(Core):
     def set_replica(self, now_s: float, name: str, cores: float, threads: int) -> list[Act]:
         """A replica has joined, or its cores are now these."""
         if name not in self._lines:
-            self._lines[name] = self._new_line()
+            self._lines[name] = Core(self._settings, *self._predictions, self.window.window_s)
             self._lines[name].window = self.window
         line = self._lines[name]
         acts = self._acts(name, line.set_replica(now_s, name, cores, threads))
