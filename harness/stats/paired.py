@@ -101,7 +101,7 @@ def runs_needed(comparisons: int, alpha: float = ALPHA) -> int:
 def holm(p_values: npt.ArrayLike) -> Floats:
     """Holm's correction (Scandinavian Journal of Statistics 6, 1979; statsmodels)."""
     values = np.asarray(p_values, dtype=np.float64)
-    if not len(values):
+    if len(values) < 2:  # nothing to correct, and statsmodels collects garbage at every call
         return values
     corrected: Floats = multipletests(values, method="holm")[1]
     return corrected
