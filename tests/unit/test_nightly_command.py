@@ -34,7 +34,7 @@ class Place:
 
     def __init__(self, folder):
         self.folder = folder
-        scenario = CORE.read_text().replace("duration_s = 60.0", "duration_s = 12.0")
+        scenario = CORE.read_text().replace("duration_s = 60.0", "duration_s = 12.0").replace("yolo-n", "tinycnn")
         (folder / "small.toml").write_text(scenario)
         (folder / "m.toml").write_text(MATRIX)
 
