@@ -38,7 +38,7 @@ def swept(tmp_path_factory) -> pd.DataFrame:
     if local_file(find(TRACE)[0], mirror_dir()) is None:
         pytest.skip(f"{TRACE}: the real trace is not on this machine")
     out = tmp_path_factory.mktemp("reference")
-    words = ["sweep", "reference", "--systems", ",".join(SYSTEMS), "--out", str(out)]
+    words = ["sweep", "ideal-server", "--systems", ",".join(SYSTEMS), "--out", str(out)]
     CliRunner().invoke(app, words, catch_exceptions=False)
     (path,) = out.glob("reference/sweep-*/sweep.parquet")
     return pq.read_table(path).to_pandas()
