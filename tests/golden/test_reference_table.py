@@ -1,4 +1,4 @@
-"""The table of an independent simulation (spec of Sponge, section 7), from the scenario `reference`.
+"""The table of an independent simulation (spec of Sponge, section 7), from the scenario `ideal-server`.
 
 Both simulations draw three seeds of their own: a number agrees when it lies within the spread of ours, widened on
 either side by as much again and 0.1 points. The cell `static-16` with b = 1 (0.39 %, 0.27 %) is left out: no serial
@@ -40,7 +40,7 @@ def swept(tmp_path_factory) -> pd.DataFrame:
     out = tmp_path_factory.mktemp("reference")
     words = ["sweep", "ideal-server", "--systems", ",".join(SYSTEMS), "--out", str(out)]
     CliRunner().invoke(app, words, catch_exceptions=False)
-    (path,) = out.glob("reference/sweep-*/sweep.parquet")
+    (path,) = out.glob("ideal-server/sweep-*/sweep.parquet")
     return pq.read_table(path).to_pandas()
 
 
