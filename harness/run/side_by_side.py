@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from harness.errors import BenchError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+LOOK_S = 1.0  # how often we look for dead processes ourselves: the pool misses one that dies while it is started
 
 
 def side_by_side(work: Callable[[Job], Result], jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, Result]]:
@@ -26,8 +27,14 @@ def side_by_side(work: Callable[[Job], Result], jobs: Sequence[Job], processes: 
     pool = ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context, initializer=leave_interrupts_to_parent)
     try:
         running = {pool.submit(work, job): job for job in jobs}
-        for done in as_completed(running):
-            yield running[done], done.result()
+        left, ours = set(running), set(multiprocessing.active_children()) - before
+        while left:
+            finished, left = wait(left, LOOK_S, FIRST_COMPLETED)
+            ours |= set(multiprocessing.active_children()) - before
+            if not finished and not all(process.is_alive() for process in ours):
+                raise BrokenProcessPool
+            for done in finished:
+                yield running[done], done.result()
     except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - before:
