@@ -22,7 +22,7 @@ FAIR = "fair conditions (honest-eval)"
 BY_DEADLINE = "the published set-up, counted by deadline"
 AS_PUBLISHED = "the published set-up and the prototype's own metric"
 AS_PLOTTED = "the points the plotting script adds to FA2"
-MIXED_LINKS = "mixed payloads and links (mixed-clients)"
+MIXED_LINKS = "mixed payloads and links (mixed-eval)"
 BATCH_ONE = "batch size 1, in the published set-up"
 
 FEW = Bound(most=0.3)

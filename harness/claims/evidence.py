@@ -17,7 +17,7 @@ from harness.stored.published import PublishedSeries, read_published
 from harness.stored.runs import StoredRun, newest_run
 from harness.stored.spread import Unit, mean_difference_of, mean_of, mean_of_share, ratio_of
 
-PAPER, HONEST, MIXED = "paper-eval", "honest-eval", "mixed-clients"
+PAPER, HONEST, MIXED = "paper-eval", "honest-eval", "mixed-eval"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def claims(
 ) -> None:
     """Judge the claims of the paper by stored runs: published value, ours, verdict, and why.
 
-    Takes the newest valid run of paper-eval and the newest sweep (or run) of honest-eval and mixed-clients. Simulates
+    Takes the newest valid run of paper-eval and the newest sweep (or run) of honest-eval and mixed-eval. Simulates
     nothing and needs no traces. The rules of the verdicts are in docs/claims.md.
 
     Examples:

@@ -32,9 +32,8 @@ from systems import SYSTEMS
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "results" / "reproduce"
 CODE = ("harness", "systems", "scenarios", "traces")
-RUNS = ("paper-eval", "honest-eval", "mixed-clients")
-SYSTEMS_OF = {"mixed-clients": ("sponge", "sponge-fifo", "static-max", "static-half")}
-SWEEPS = ("paper-eval", "honest-eval", "load", "slo", "payload", "resize-delay", "cold-start")
+RUNS = ("paper-eval", "honest-eval", "mixed-eval")
+SWEEPS = ("paper-eval", "honest-eval", "load", "slo", "payload", "resize-delay", "cold-start", "window")
 SEEDS = 5
 PRESENTING = ("figures", "report", "claims", "compare", "stats", "nightly", "steps", "index", "autopsy")
 Do = Callable[[str, Advance], None]
@@ -97,7 +96,7 @@ def all_steps(out: Path, mirror: Path | None) -> list[Step]:
 
 def run_step(scenario: Scenario, code: str, out: Path, mirror: Path | None, before: tuple[str, ...]) -> Step:
     """A scenario's run, all seeds."""
-    name, systems = scenario.name, SYSTEMS_OF.get(scenario.name, scenario.systems)
+    name, systems = scenario.name, scenario.systems
     title = f"run {name}: {len(systems)} systems x {SEEDS} seeds"
     work = requests_of(scenario, systems) * SEEDS
     return Step(f"run-{name}", title, code, simulating(scenario, systems, out, mirror), before, work, (out / name,))

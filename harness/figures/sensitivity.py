@@ -36,8 +36,9 @@ AXES: Mapping[str, Axis] = {
     "plan.arrivals.rate_rps": Axis("arrival rate (requests/s)"),
     "plan.slo_s": Axis("SLO (ms)", 1e3),
     "tick_s": Axis("control interval (s)"),
+    "window_s": Axis("how far back a policy sees (s)"),
 }
-SWEEPS = ("cold-start", "resize-delay", "payload", "load", "slo")
+SWEEPS = ("cold-start", "resize-delay", "payload", "load", "slo", "window")
 
 
 def draw_sensitivity(scenario: str, results: Path) -> Drawn | Skipped:
@@ -47,7 +48,7 @@ def draw_sensitivity(scenario: str, results: Path) -> Drawn | Skipped:
     if sweep is None:
         return Skipped(f"no finished sweep of {scenario}", command)
     keys = [key for key in sweep.axes if is_number(sweep.rows[key])]
-    if len(keys) != 1:
+    if len(keys) != 1 or len(sweep.axes) != 1:
         return Skipped(f"the newest sweep of {scenario} varies {', '.join(sweep.axes) or 'nothing'}", command)
     return draw_sweep(sweep, keys[0])
 

@@ -75,7 +75,7 @@ def table(make_run, tmp_path):
     """Makes the table of a published set-up and a fair one."""
 
     def make(paper, honest, mixed=None):
-        for scenario, systems in (("paper-eval", paper), ("honest-eval", honest), ("mixed-clients", mixed)):
+        for scenario, systems in (("paper-eval", paper), ("honest-eval", honest), ("mixed-eval", mixed)):
             if systems:
                 make_run(scenario, systems)
         return claims_table(tmp_path / "results")

@@ -36,7 +36,7 @@ def whole(run_writer, made, tmp_path_factory):
     run_writer(place, "paper-eval", {name: made(0.05, steps) for name in PAPER_SYSTEMS})
     systems = {"sponge": made(0.05, steps), "sponge-fifo": lambda seed: made(0.1 + 0.05 * seed, steps)}
     run_writer(place, "honest-eval", {**systems, "static-16-batching": made(0.0), "of-my-own": made(0.5)})
-    run_writer(place, "mixed-clients", systems)
+    run_writer(place, "mixed-eval", systems)
     for scenario, key in SWEPT.items():
         write_sweep(place / scenario / "sweep-1", key)
     return place
