@@ -24,7 +24,7 @@ from harness.figures.style import LOOKS, ONE_COLUMN_IN, SMALLEST_PT, TWO_COLUMNS
 from harness.stored.runs import newest_run
 
 SWEPT = {"cold-start": "twin.cold_start_s", "resize-delay": "twin.resize_delay_s", "payload": "plan.payload_bytes",
-         "load": "plan.arrivals.rate_rps", "slo": "plan.slo_s"}  # fmt: skip
+         "load": "plan.arrivals.rate_rps", "slo": "plan.slo_s", "window": "window_s"}  # fmt: skip
 PAPER_SYSTEMS = ("sponge-prototype", "fa2-prototype", "static-8", "static-16")
 
 
