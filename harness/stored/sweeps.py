@@ -35,9 +35,9 @@ class StoredSweep:
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """The keys that were varied: the dotted columns, or `case` where cases were."""
-        dotted = tuple(name for name in self.rows.columns if "." in name)
-        return dotted or tuple(name for name in ("case",) if self.rows.get(name, pd.Series(dtype=str)).nunique() > 1)
+        """What was varied: the keys, whose columns stand before the system's, and `case` where there were several."""
+        before = list(self.rows.columns[: self.rows.columns.get_loc("system")])
+        return tuple(name for name in before if name != "case" or self.rows[name].nunique() > 1)
 
     @property
     def systems(self) -> tuple[str, ...]:
