@@ -13,7 +13,7 @@ export REASON # as it is, quotes and all
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 BIN := .venv/bin
-CODE := harness systems scripts tests traces
+CODE := harness systems scripts tests traces benchmarks
 QUIET_PIP := -m pip install -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
