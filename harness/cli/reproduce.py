@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -14,28 +14,26 @@ import typer
 
 from harness.cli.again import must
 from harness.cli.matrix_run import default_processes
+from harness.cli.sweep import Asked, asked_for, models_of, sweep_id
 from harness.errors import BenchError
 from harness.index import newest_run
 from harness.index.entries import read_json
-from harness.replica.models import model_file
-from harness.run.bench import RunRequest, check_systems, load_traces, prepare
+from harness.replica.models import ModelFile, model_file
+from harness.run.bench import RunRequest, check_systems, load_traces, prepare, seeds_of
+from harness.run.code import PRESENTING, ROOT, code_digest
 from harness.run.host import profile_host
 from harness.run.side_by_side import side_by_side
 from harness.run.simulated import run_simulated
-from harness.run.sweep_spec import PointSpec, points_of, sweep_of
-from harness.run.twin_model import cached_profiles, twin_model
-from harness.scenario import Scenario, load_scenario, read_scenario
-from harness.steps.steps import Advance, Ledger, Step, digest_of, do_steps, keys_of
+from harness.run.twin_model import twin_model
+from harness.scenario import Scenario, load_scenario
+from harness.steps.steps import Advance, Ledger, Step, do_steps, keys_of
 from harness.traces import load_trace
 from systems import SYSTEMS
 
-ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "results" / "reproduce"
-CODE = ("harness", "systems", "scenarios", "traces")
 RUNS = ("paper-eval", "honest-eval", "mixed-eval")
 SWEEPS = ("paper-eval", "honest-eval", "load", "slo", "payload", "resize-delay", "cold-start", "window")
 SEEDS = 5
-PRESENTING = ("figures", "report", "claims", "compare", "stats", "nightly", "steps", "index", "autopsy")
 Do = Callable[[str, Advance], None]
 
 
@@ -83,32 +81,42 @@ def all_steps(out: Path, mirror: Path | None) -> list[Step]:
     """The steps, in order."""
     code = code_digest(PRESENTING)
     runs = {name: load_scenario(name, SYSTEMS) for name in RUNS}
-    sweeps = {name: sweep_points(name) for name in SWEEPS}
-    scenarios = [*runs.values(), *(point.scenario for points in sweeps.values() for point in points)]
-    traces = tuple(name for scenario in scenarios for name in scenario.plan.trace_names())
-    steps = [Step("traces", "traces: get and verify", code, lambda _key, _advance: get_traces(traces, mirror))]
-    steps += profile_steps(scenarios, code)
-    first = tuple(step.name for step in steps)
-    steps += [run_step(scenario, code, out, mirror, first) for scenario in runs.values()]
-    steps += [sweep_step(name, points, code, out, mirror, first) for name, points in sweeps.items()]
+    sweeps = {name: asked_for(name, [], "", SEEDS) for name in SWEEPS}
+    scenarios = [*runs.values(), *(point.scenario for asked in sweeps.values() for point in asked.specs)]
+    names = tuple(name for scenario in scenarios for name in scenario.plan.trace_names())
+    traces = Step("traces", "traces: get and verify", code, lambda _key, _advance: get_traces(names, mirror))
+    file_of = cache(model_file)
+    steps = [traces]
+    steps += [run_step(scenario, code, out, mirror, traces) for scenario in runs.values()]
+    steps += [sweep_step(asked, swept_file(asked, out, file_of), code, out, mirror) for asked in sweeps.values()]
     return [*steps, *last_steps(out, mirror, code_digest(), tuple(step.name for step in steps))]
 
 
-def run_step(scenario: Scenario, code: str, out: Path, mirror: Path | None, before: tuple[str, ...]) -> Step:
-    """A scenario's run, all seeds."""
+def run_step(scenario: Scenario, code: str, out: Path, mirror: Path | None, traces: Step) -> Step:
+    """A scenario's run, all seeds. It is done as long as its own folder is there."""
     name, systems = scenario.name, scenario.systems
     title = f"run {name}: {len(systems)} systems x {SEEDS} seeds"
     work = requests_of(scenario, systems) * SEEDS
-    return Step(f"run-{name}", title, code, simulating(scenario, systems, out, mirror), before, work, (out / name,))
+    step = Step(f"run-{name}", title, code, simulating(scenario, systems, out, mirror), (traces.name,), work)
+    return replace(step, outputs=(out / name / run_id_of(keys_of([traces, step])[step.name]),))
 
 
-def sweep_step(
-    name: str, points: list[PointSpec], code: str, out: Path, mirror: Path | None, before: tuple[str, ...]
-) -> Step:
-    """A scenario's sweep, all points and seeds."""
+def run_id_of(key: str) -> str:
+    """The run a key makes."""
+    return f"reproduce-{key[:8]}"
+
+
+def sweep_step(asked: Asked, file: Path, code: str, out: Path, mirror: Path | None) -> Step:
+    """A scenario's sweep, all points and seeds. file: its table."""
+    name, points = asked.base.name, asked.specs
     work = sum(requests_of(point.scenario, point.systems) for point in points) * SEEDS
     title = f"sweep {name}: {len(points)} points x {SEEDS} seeds"
-    return Step(f"sweep-{name}", title, code, sweeping(name, out, mirror), before, work, (out / name,))
+    return Step(f"sweep-{name}", title, code, sweeping(name, out, mirror), ("traces",), work, (file,))
+
+
+def swept_file(asked: Asked, out: Path, file_of: Callable[[str], ModelFile]) -> Path:
+    """The table a sweep ends with."""
+    return out / asked.base.name / sweep_id(asked, models_of(asked, file_of)) / "sweep.parquet"
 
 
 def last_steps(out: Path, mirror: Path | None, code: str, before: tuple[str, ...]) -> list[Step]:
@@ -131,14 +139,6 @@ def last_steps(out: Path, mirror: Path | None, code: str, before: tuple[str, ...
     ]
 
 
-def code_digest(left_out: tuple[str, ...] = ()) -> str:
-    """Over all files the numbers may depend on, but those below folders of harness left out, and the packages that
-    count."""
-    files = (path for top in CODE for path in (ROOT / top).rglob("*") if path.suffix in (".py", ".toml", ".json"))
-    found = [path for path in files if path.relative_to(ROOT).parts[:2] not in {("harness", one) for one in left_out}]
-    return digest_of(found, {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "pyarrow", "pulp")})
-
-
 def get_traces(names: tuple[str, ...], mirror: Path | None) -> None:
     """Load every trace; raises BenchError naming all that cannot be had."""
     loaded = {name: load_trace(name, mirror) for name in dict.fromkeys(names)}
@@ -148,28 +148,9 @@ def get_traces(names: tuple[str, ...], mirror: Path | None) -> None:
     typer.echo(f"{len(loaded)} traces are here, verified")
 
 
-def sweep_points(name: str) -> list[PointSpec]:
-    """The points of a scenario's sweep."""
-    table, place = read_scenario(name)
-    return points_of(table, sweep_of(table, place), place, SYSTEMS)
-
-
 def requests_of(scenario: Scenario, systems: tuple[str, ...]) -> float:
     """About how many requests a seed simulates, for the estimate of the time left."""
     return scenario.plan.arrivals.rate_rps * scenario.plan.duration_s * len(systems)
-
-
-def profile_steps(scenarios: list[Scenario], code: str) -> list[Step]:
-    """A step per model whose latency is neither published nor measured on this host."""
-    host, steps = profile_host(), dict[str, Step]()
-    for scenario in scenarios:
-        model = scenario.service.model
-        if scenario.profile.published or cached_profiles(model, scenario.service.image_shape, host):
-            continue
-        shape = ",".join(map(str, scenario.service.image_shape))
-        do = calling(["profile", "--model", model, "--image-shape", shape])
-        steps[model] = Step(f"profile-{model}", f"profile {model} on this machine", f"{host} {code}", do)
-    return list(steps.values())
 
 
 def calling(arguments: list[str]) -> Do:
@@ -208,10 +189,14 @@ def claiming(out: Path) -> Do:
 
 
 def simulating(scenario: Scenario, systems: tuple[str, ...], out: Path, mirror: Path | None) -> Do:
-    """A step that simulates a scenario. Its run id comes from the key, so that it goes on with what it left behind."""
+    """A step that simulates a scenario. Its run id comes from the key, so that it goes on with what it left behind;
+    runs of other keys go first, so that none of them passes for this one."""
 
     def do(key: str, advance: Advance) -> None:
-        run_id = f"reproduce-{key[:8]}"
+        run_id = run_id_of(key)
+        for stale in (out / scenario.name).glob(run_id_of("*")):
+            if stale.name != run_id:
+                shutil.rmtree(stale)
         jobs = []
         for seed in range(1, SEEDS + 1):
             left = tuple(s for s in systems if not is_done(out / scenario.name / run_id / s / f"seed-{seed}"))
@@ -224,13 +209,15 @@ def simulating(scenario: Scenario, systems: tuple[str, ...], out: Path, mirror: 
 
 
 def simulate_seed(job: Seed) -> None:
-    """Simulate the systems of a job; each leaves its manifest when it is done."""
+    """Simulate the systems of a job; each leaves its manifest, which names all seeds asked for, when it is done."""
     scenario = load_scenario(job.scenario, SYSTEMS)
     traces = load_traces(scenario, job.mirror)
     request = RunRequest(scenario, job.systems, (job.seed,), job.out, job.mirror)
     check_systems(request)
     model = twin_model(scenario, model_file(scenario.service.model).name, profile_host())
-    run_simulated(prepare(request, model.latency, traces, job.run_id), traces, model, lambda _: None)
+    prepared = prepare(request, model.latency, traces, job.run_id)
+    asked = {"systems": list(job.systems), "seeds": list(seeds_of(SEEDS))}
+    run_simulated(replace(prepared, common={**prepared.common, "asked": asked}), traces, model, lambda _: None)
 
 
 def is_done(folder: Path) -> bool:

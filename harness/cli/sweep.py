@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from hashlib import sha256
@@ -21,7 +21,7 @@ from harness.cli.sweep_display import CAPTION, WIDTH, shown_while, sweep_table
 from harness.cli.sweep_row import measure
 from harness.errors import Interrupted, RunInvalid
 from harness.kernel import VARIABLE
-from harness.replica.models import model_file
+from harness.replica.models import ModelFile, model_file
 from harness.run.bench import Prepared, RunRequest, load_traces, prepare, seeds_of
 from harness.run.host import code_facts, profile_host
 from harness.run.session import utc_now
@@ -30,6 +30,7 @@ from harness.run.sweep import Job, Point, is_finished, jobs_of, point_of, rows_o
 from harness.run.sweep_spec import PointSpec, SweepSpec, points_of, sweep_of
 from harness.run.twin_model import TwinModel, twin_model
 from harness.scenario import Scenario, read_scenario, scenario_from
+from harness.stored.sweeps import hpa_note
 from harness.tables import write_parquet
 from systems import SYSTEMS
 
@@ -58,14 +59,14 @@ def sweep(
     out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
     mirror: Annotated[Path | None, typer.Option(help="Folder with the traces' files, in place of a download.")] = None,
     *,
-    keep_rows: Annotated[bool, typer.Option("--keep-rows", help="Keep every point's rows, as a run.")] = False,
+    keep_rows: Annotated[bool, typer.Option("--keep-rows", help="Keep every point's rows, below the sweep.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do finished points anew, too.")] = False,
 ) -> None:
     """Simulate a scenario at every point of a grid over its keys.
 
     The grid is the scenario's own `[sweep]` table; --set adds an axis to it, or replaces one. Every point runs every
     system on every seed, in virtual time, on all cores. What is finished stays: after Ctrl-C, or with more values or
-    seeds, only what is missing is done.
+    seeds, only what is missing is done; after a change of the code, all is.
 
     Writes OUT/SCENARIO/SWEEP/sweep.parquet: a row per point, system and seed, times in seconds, cost in core-seconds.
 
@@ -93,6 +94,8 @@ def sweep(
     conclude(prepared.folder, facts, rows)
     console.print(sweep_table(rows, list(asked.sweep.axes)))
     say(console, CAPTION)
+    if note := hpa_note(asked.systems(), asked.base.plan.duration_s):
+        say(console, f"note: {note}")
     say_doubts(console, rows)
     say(console, f"wrote {prepared.folder / 'sweep.parquet'}")
 
@@ -109,18 +112,8 @@ def asked_for(scenario: str, set_: Sequence[str], systems: str, seeds: int) -> A
 
 def ready(console: Console, asked: Asked, out: Path, mirror: Path | None) -> tuple[Prepared, list[Point]]:
     """Everything checked, nothing begun: latency models, traces, systems. Raises UsageError."""
-    host, file_of = profile_host(), cache(model_file)
-
-    @cache
-    def model_at(published: str, service_model: str) -> TwinModel:
-        like = next(
-            s.scenario
-            for s in asked.specs
-            if (s.scenario.profile.published, s.scenario.service.model) == (published, service_model)
-        )
-        return twin_model(like, file_of(service_model).name, host)
-
-    models = [model_at(s.scenario.profile.published, s.scenario.service.model) for s in asked.specs]
+    file_of = cache(model_file)
+    models = models_of(asked, file_of)
     request = RunRequest(asked.base, asked.systems(), seeds_of(asked.sweep.seeds), out, mirror)
     traces = {name: trace for s in asked.specs for name, trace in load_traces(s.scenario, mirror).items()}
     base_traces = {name: traces[name] for name in asked.specs[0].scenario.plan.trace_names()}
@@ -134,6 +127,22 @@ def ready(console: Console, asked: Asked, out: Path, mirror: Path | None) -> tup
         base = replace(shared, model=file_of(spec.scenario.service.model))
         points.append(point_of(spec, base, model))
     return shared, points
+
+
+def models_of(asked: Asked, file_of: Callable[[str], ModelFile]) -> list[TwinModel]:
+    """The twin's model at every point; each is read once. Raises UsageError."""
+    host = profile_host()
+
+    @cache
+    def model_at(published: str, service_model: str) -> TwinModel:
+        like = next(
+            s.scenario
+            for s in asked.specs
+            if (s.scenario.profile.published, s.scenario.service.model) == (published, service_model)
+        )
+        return twin_model(like, file_of(service_model).name, host)
+
+    return [model_at(s.scenario.profile.published, s.scenario.service.model) for s in asked.specs]
 
 
 def sweep_id(asked: Asked, models: Sequence[TwinModel]) -> str:
@@ -198,7 +207,7 @@ def say_doubts(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """What a reader must know. Raises RunInvalid when a row must not be used."""
     commits = {row["git_commit"] for row in rows}
     if len(commits) > 1:
-        say(console, f"note: rows of {len(commits)} versions of the code (column git_commit); --fresh does all anew")
+        say(console, f"note: rows made at {len(commits)} commits (column git_commit), by the same deciding code")
     if any(row["synthetic_trace"] for row in rows):
         say(console, "note: some points ran over a SYNTHETIC trace (column synthetic_trace)")
     if bad := [row for row in rows if not row["valid"]]:

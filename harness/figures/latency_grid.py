@@ -60,7 +60,7 @@ def newest_measured(results: Path) -> StoredRun | None:
     """The newest run of any scenario whose latency model was measured rather than published."""
     scenarios = sorted(path.name for path in results.glob("*") if path.is_dir() and path.name != "reference")
     found = [run for name in scenarios if (run := newest_run(results, name)) and is_measured(run.facts["latency"])]
-    return max(found, key=lambda run: run.run_id, default=None)
+    return max(found, key=lambda run: (run.started_utc, run.run_id), default=None)
 
 
 def is_measured(latency: dict[str, Any]) -> bool:

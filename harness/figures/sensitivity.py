@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.errors import UsageError
 from harness.figures.output import Drawn, Skipped
 from harness.figures.style import TWO_COLUMNS_IN, Axes, Look, canvas, label_panels, legend_above, looks_of, round_ticks
 from harness.stats.interval import Estimate
 from harness.stored.spread import mean_of_share
-from harness.stored.sweeps import StoredSweep, newest_sweep
+from harness.stored.sweeps import StoredSweep, hpa_note, newest_sweep
 
 LINEAR_BELOW_PERCENT = 0.1
 LOG_FROM_RATIO = 20.0
@@ -87,7 +88,8 @@ def draw_sweep(sweep: StoredSweep, key: str) -> Drawn:
         f"Sensitivity to the {axis.label.split(' (')[0]}",
         f"{sweep.facts.get('scenario', {}).get('title', sweep.scenario)!s}. Mean over {len(sweep.seeds)} seeds and "
         f"its 95 % interval (Student), the same plans for all systems at each point. Left axis: logarithmic above "
-        f"{LINEAR_BELOW_PERCENT:g} %, linear below. A dropped or failed request is a violation.",
+        f"{LINEAR_BELOW_PERCENT:g} %, linear below. A dropped or failed request is a violation. "
+        f"{hpa_note(sweep.systems, sweep.duration_s)}".rstrip(),
         sweeps=(sweep.source(),),
         numbers=numbers,
     )
@@ -99,8 +101,13 @@ def handles(axes: Axes) -> list[Any]:
 
 
 def curve(rows: pd.DataFrame, system: str, key: str, name: str) -> tuple[Any, list[Estimate]]:
-    """The values of the key at which a system ran, ascending, and the estimate of a measure at each."""
+    """The values of the key at which a system ran, ascending, and the estimate of a measure at each.
+
+    Raises UsageError when a seed comes twice at a value.
+    """
     mine = rows[rows["system"] == system].sort_values(key)
+    if twice := mine[mine.duplicated([key, "seed"])].to_dict("records"):
+        raise UsageError(f"{system}: {key} = {twice[0][key]} and seed {twice[0]['seed']} come twice; must be one row")
     groups = [(value, group) for value, group in mine.groupby(key, sort=True)]
     found = [
         mean_of_share({("", int(s)): float(v) for s, v in zip(g["seed"], g[name], strict=True)}) for _, g in groups

@@ -1,7 +1,8 @@
 """A sweep in the twin: every point, system and seed is one job; each that is finished is on disk for good.
 
 A finished job is a small JSON file under results/<scenario>/points/, named after a digest of all that decides it: the
-resolved scenario, the latency model, the traces. Whoever needs it again, this sweep or another, finds it there.
+resolved scenario, the latency model, the traces, the code. Whoever needs it again, this sweep or another, finds it
+there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from harness.plan import describe_traces, stream_plan
 from harness.run.bench import Prepared, check_systems, load_traces
+from harness.run.code import DECIDING, PRESENTING, code_digest
 from harness.run.plans import plan_seed
 from harness.run.side_by_side import side_by_side
 from harness.run.simulated import Task, calibrated, run_task
@@ -29,8 +31,8 @@ Measure = Callable[[Path], dict[str, Any]]  # the folder of a finished run -> th
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One scenario of a sweep, with what runs in it. key: a digest of all that decides its runs, next to system, seed
-    and code."""
+    """One scenario of a sweep, with what runs in it. key: a digest of all that decides its runs, next to system and
+    seed."""
 
     spec: PointSpec
     base: Prepared
@@ -70,6 +72,7 @@ def point_of(spec: PointSpec, base: Prepared, model: TwinModel) -> Point:
     common = {**base.common, "scenario": scenario.resolved(), "scenario_sha256": scenario.sha256}
     common |= {"traces": described, "latency": model.latency.to_dict()}
     made_of = [scenario.sha256, dict(model.source), base.model.sha256, [trace["source_sha256"] for trace in described]]
+    made_of.append(code_digest(PRESENTING, DECIDING))
     key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
     prepared = replace(base, request=request, latency=model.latency, common=common)
     return Point(spec, prepared, calibrated(model, scenario.profile), key)
@@ -81,7 +84,7 @@ def jobs_of(points: Sequence[Point], seeds: Sequence[int], measure: Measure, *, 
     for point in points:
         base = point.base
         above = base.folder.parent
-        rows = above / f"{base.run_id}-{point.key[:8]}" if keep_rows else None
+        rows = base.folder / "rows" / point.key[:8] if keep_rows else None  # too deep to pass as a run of the scenario
         for seed, system in itertools.product(seeds, point.spec.systems):
             file = above / "points" / point.key / f"{system}.seed-{seed}.json"
             jobs.append(Job(point, system, seed, file, base.folder, rows, measure))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,12 +131,3 @@ class Doing:
         now_s = time.monotonic()
         self._pace.add(work, now_s - self._since_s)
         self._since_s, self._left = now_s, self._left - work
-
-
-def digest_of(files: Iterable[Path], facts: Mapping[str, str] | None = None) -> str:
-    """sha256 over the names and bytes of files, in order of name, and over facts."""
-    digest = hashlib.sha256(json.dumps(dict(facts or {}), sort_keys=True).encode())
-    for path in sorted(files):
-        digest.update(f"\0{path.name}\0".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

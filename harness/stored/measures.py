@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.errors import UsageError
 from harness.results import violations
 from harness.results.columns import floats
 from harness.stored.prototype import prototype_violation_percent
@@ -57,8 +58,14 @@ def measures_of(run: StoredRun) -> tuple[Measures, ...]:
 
 
 def by_unit(measures: Iterable[Measures], system: str, name: str) -> dict[Unit, float]:
-    """One measure of one system by unit."""
-    return {m.unit: float(getattr(m, name)) for m in measures if m.system == system}
+    """One measure of one system by unit. Raises UsageError for a unit that comes twice."""
+    values: dict[Unit, float] = {}
+    for one in measures:
+        if one.system == system and one.unit in values:
+            raise UsageError(f"{system}: route {one.route!r} and seed {one.seed} come twice; must be a unit of its own")
+        if one.system == system:
+            values[one.unit] = float(getattr(one, name))
+    return values
 
 
 def route_of(network: Mapping[str, object]) -> str:

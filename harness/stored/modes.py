@@ -10,7 +10,7 @@ from typing import Any
 from harness.stored.measures import Measures, by_unit, measures_of
 from harness.stored.runs import StoredRun, newest_run
 from harness.stored.spread import Unit
-from harness.stored.sweeps import measures_in, newest_sweep
+from harness.stored.sweeps import ROUTE, measures_in, newest_sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,11 @@ class Mode:
 
 
 def newest_mode(results: Path, scenario: str, *systems: str) -> Mode | None:
-    """The newest sweep of a scenario with these systems, or its newest run when there is no such sweep."""
-    sweep = newest_sweep(results, scenario, *systems)
+    """The newest sweep of a scenario with these systems, or its newest run when there is no such sweep.
+
+    A sweep over anything but routes is of other conditions than the scenario's and does not count.
+    """
+    sweep = newest_sweep(results, scenario, *systems, within={ROUTE})
     if sweep is not None:
         return Mode(scenario, sweep.source(), measures_in(sweep), is_sweep=True)
     return mode_of_run(newest_run(results, scenario, *systems))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,19 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """One run: its cells by system in the scenario's order, then by seed. invalid: cells left out, as text."""
+    """One run: its cells by system in the scenario's order, then by seed.
+
+    invalid: cells left out, as text. started_utc: of its first session, empty when it is not known. unfinished: what
+    was asked for and has not ended, as text.
+    """
 
     scenario: str
     run_id: str
     folder: Path
     cells: tuple[Cell, ...]
     invalid: tuple[str, ...] = ()
+    started_utc: str = ""
+    unfinished: tuple[str, ...] = ()
 
     @property
     def systems(self) -> tuple[str, ...]:
@@ -90,30 +96,42 @@ class StoredRun:
 
 
 def newest_run(results: Path, scenario: str, *systems: str) -> StoredRun | None:
-    """The newest run of a scenario with a valid cell of each of these systems, by run id (which begins with its time).
+    """The run of a scenario that started last, of those with a valid cell of each of these systems.
 
-    A run made for something else, say for a single system, is passed over.
+    Passed over: a run made for something else, say for a single system, and one that has not ended for every system
+    and seed it was asked for.
     """
-    folders = [path for path in (results / scenario).glob("*") if path.is_dir()]
-    for folder in sorted(folders, key=lambda path: path.name, reverse=True):
-        run = read_run(folder)
-        if run.cells and set(systems) <= set(run.systems):
-            return run
-    return None
+    runs = [read_run(path) for path in (results / scenario).glob("*") if path.is_dir()]
+    found = [run for run in runs if run.cells and not run.unfinished and set(systems) <= set(run.systems)]
+    return max(found, key=lambda run: (run.started_utc, run.run_id), default=None)
 
 
 def read_run(folder: Path) -> StoredRun:
     """The valid, finished cells of a run; the others are named in `invalid`."""
-    cells, invalid = [], []
-    for path in folder.glob("*/seed-*/manifest.json"):
-        manifest = read_json(path)
-        if manifest.get("valid") is True:
-            cells.append(Cell(path.parent, manifest["system"]["name"], int(manifest["seed"]), manifest))
-        else:
-            invalid.append(f"{path.parent.parent.name}/{path.parent.name}")
+    read = {path.parent: read_json(path) for path in folder.glob("*/seed-*/manifest.json")}
+    cells = [
+        Cell(place, manifest["system"]["name"], int(manifest["seed"]), manifest)
+        for place, manifest in read.items()
+        if manifest.get("valid") is True
+    ]
     order = list(cells[0].manifest["scenario"]["systems"]) if cells else []
     cells.sort(key=lambda cell: (_rank(order, cell.system), cell.system, cell.seed))
-    return StoredRun(folder.parent.name, folder.name, folder, tuple(cells), tuple(sorted(invalid)))
+    ended = {_name(place) for place, manifest in read.items() if manifest.get("state") == "done"}
+    return StoredRun(
+        folder.parent.name,
+        folder.name,
+        folder,
+        tuple(cells),
+        invalid=tuple(sorted(_name(place) for place, manifest in read.items() if manifest.get("valid") is not True)),
+        started_utc=min((str(m["started_utc"]) for m in read.values() if m.get("started_utc")), default=""),
+        unfinished=tuple(sorted(asked_for(read.values()) - ended)),
+    )
+
+
+def asked_for(manifests: Iterable[Mapping[str, Any]]) -> set[str]:
+    """What the sessions of a run were begun for: `<system>/seed-<k>`, of every one that says so."""
+    asked = [manifest.get("asked", {}) for manifest in manifests]
+    return {f"{system}/seed-{k}" for one in asked for system in one.get("systems", ()) for k in one.get("seeds", ())}
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -127,6 +145,10 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UsageError(f"{path}: must be a JSON object")
     return data
+
+
+def _name(place: Path) -> str:
+    return f"{place.parent.name}/{place.name}"
 
 
 def _rank(order: list[str], name: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from harness.stored.runs import read_json
 
 ROUTE = "plan.network.trace"
 NEEDED = ("system", "seed", "violation_rate", "mean_cores")
+HPA_HOLDS_S = 300.0  # its stabilisation, systems/hpa/system.toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ class StoredSweep:
         return tuple(name for name in before if name != "case" or self.rows[name].nunique() > 1)
 
     @property
+    def duration_s(self) -> float:
+        """Of the base scenario's plan; NaN when the sweep does not say."""
+        return float(self.facts.get("scenario", {}).get("plan", {}).get("duration_s", float("nan")))
+
+    @property
     def systems(self) -> tuple[str, ...]:
         """Names of the systems, in the order of the rows."""
         return tuple(dict.fromkeys(self.rows["system"]))
@@ -50,8 +56,10 @@ class StoredSweep:
         return tuple(sorted({int(seed) for seed in self.rows["seed"]}))
 
     def source(self) -> dict[str, Any]:
-        """What a caption names."""
-        first = self.rows.iloc[0]
+        """What a caption names. Commit and dirty flag are of the rows: they may be older than the command that gathered
+        them."""
+        known = {name: set(self.rows[name].dropna()) for name in ("git_commit", "git_dirty") if name in self.rows}
+        commits = sorted(map(str, known.get("git_commit", ())))
         return {
             "folder": str(self.folder),
             "scenario": self.scenario,
@@ -61,18 +69,43 @@ class StoredSweep:
             "systems": list(self.systems),
             "axes": list(self.axes),
             "backend": str(self.facts.get("backend", "simulated")),
-            "git_commit": str(self.facts.get("git_commit") or first.get("git_commit", "")),
+            "git_commit": commits[0] if len(commits) == 1 else f"{len(commits)} commits" if commits else "",
             "invalid_left_out": [f"{self.invalid} rows"] if self.invalid else [],
             "synthetic_trace": bool(self.rows["synthetic_trace"].any()) if "synthetic_trace" in self.rows else False,
-            "git_dirty": bool(self.facts.get("git_dirty", first.get("git_dirty", False))),
+            "git_dirty": any(known.get("git_dirty", ())),
         }
 
 
-def newest_sweep(results: Path, scenario: str, *systems: str) -> StoredSweep | None:
-    """The finished sweep of a scenario with each of these systems that started last."""
+def newest_sweep(
+    results: Path, scenario: str, *systems: str, within: Collection[str] | None = None
+) -> StoredSweep | None:
+    """The finished sweep of a scenario with each of these systems that started last.
+
+    within: the axes it may have; a case of its own changes the scenario, too, and is then none. None takes any sweep.
+    """
     swept = [read_sweep(path.parent) for path in (results / scenario).glob("*/sweep.parquet")]
-    found = [sweep for sweep in swept if set(systems) <= set(sweep.systems)]
+    found = [
+        sweep
+        for sweep in swept
+        if set(systems) <= set(sweep.systems)
+        and (within is None or (set(sweep.axes) <= set(within) and not has_cases(sweep)))
+    ]
     return max(found, key=lambda sweep: (str(sweep.facts.get("started_utc", "")), sweep.sweep_id), default=None)
+
+
+def has_cases(sweep: StoredSweep) -> bool:
+    """Whether a row is of a named case."""
+    return "case" in sweep.rows and bool((sweep.rows["case"] != "").any())
+
+
+def hpa_note(systems: Collection[str], duration_s: float) -> str:
+    """What a reader of a short sweep must know of `hpa`; empty when there is nothing."""
+    if "hpa" not in systems or not duration_s <= HPA_HOLDS_S:
+        return ""
+    return (
+        f"hpa starts at its maximum and cannot shrink for its {HPA_HOLDS_S:g} s of stabilisation, so plans of "
+        f"{duration_s:g} s show it at its maximum only."
+    )
 
 
 def read_sweep(folder: Path) -> StoredSweep:

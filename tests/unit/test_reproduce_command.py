@@ -10,6 +10,7 @@ import harness.cli.reproduce as reproduce
 from harness.cli import app
 from harness.errors import BenchError
 from harness.scenario import load_scenario
+from harness.stored.runs import newest_run, read_run
 from harness.traces.synthetic import stand_in
 from systems import SYSTEMS
 
@@ -53,6 +54,31 @@ def test_the_run_of_a_scenario_goes_on_with_what_an_interruption_left(small, tmp
     monkeypatch.setattr(reproduce, "side_by_side", noted)
     do("0123456789", lambda _work: None)
     assert calls == [(1, names), (2, names), (2, ("static-half",)), *((seed, names) for seed in (3, 4, 5))]
+
+
+def test_a_run_of_another_key_is_thrown_away_before_a_scenario_is_simulated(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "side_by_side", lambda _work, _jobs, _processes: [])
+    for name in ("reproduce-other", "reproduce-01234567", "20260101T000000Z-by-hand"):
+        (tmp_path / "small" / name).mkdir(parents=True)
+    reproduce.simulating(small[0], ("static-max",), tmp_path, None)("0123456789", lambda _work: None)
+    left = {path.name for path in (tmp_path / "small").iterdir()}
+    assert left == {"reproduce-01234567", "20260101T000000Z-by-hand"}
+
+
+def test_a_seed_says_that_all_seeds_were_asked_for(small, tmp_path):
+    scenario, path = small
+    job = reproduce.Seed(str(path), ("static-max",), 1, tmp_path, "reproduce-01234567", None)
+    reproduce.simulate_seed(job)
+    assert newest_run(tmp_path, scenario.name) is None
+    run = read_run(tmp_path / scenario.name / "reproduce-01234567")
+    assert run.unfinished == tuple(f"static-max/seed-{k}" for k in (2, 3, 4, 5))
+
+
+def test_a_run_and_a_sweep_of_one_scenario_are_done_while_their_own_outputs_are_there(tmp_path):
+    outputs = {step.name: step.outputs for step in reproduce.all_steps(tmp_path, None)}
+    (run,), (table,) = outputs["run-paper-eval"], outputs["sweep-paper-eval"]
+    assert (run.parent, run.name[:10]) == (tmp_path / "paper-eval", "reproduce-")
+    assert (table.parent.parent, table.name) == (tmp_path / "paper-eval", "sweep.parquet")
 
 
 def test_points_of_another_key_are_thrown_away_before_a_sweep_and_those_of_its_own_are_not(tmp_path, monkeypatch):

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import BenchError, UsageError
-from harness.steps.steps import Ledger, Step, digest_of, do_steps, keys_of
+from harness.run.code import digest_of
+from harness.steps.steps import Ledger, Step, do_steps, keys_of
 
 NAMES = ("a", "b", "c")
 

@@ -6,7 +6,9 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.errors import Interrupted, UsageError
+from harness.index import index
 from harness.run import sweep
+from harness.stored.runs import newest_run
 
 SCENARIO = """
 title = "a test"
@@ -111,6 +113,14 @@ def test_another_value_on_an_axis_adds_only_its_own_runs(swept, done):
     assert {rate for rate, _, _ in done} == {30.0}
 
 
+def test_a_change_of_the_code_does_everything_anew(swept, done, monkeypatch):
+    swept()
+    done.clear()
+    monkeypatch.setattr(sweep, "code_digest", lambda *_: "other code")
+    swept()
+    assert len(done) == 4
+
+
 def test_fresh_does_everything_anew(swept, done):
     swept()
     done.clear()
@@ -136,15 +146,21 @@ def test_interrupted_it_leaves_no_half_file_and_no_table(swept, out, done):
     assert left == {"sweep.json", *(f"{system}.seed-1.json" for system in SYSTEMS)}
 
 
-def test_rows_are_kept_as_a_run_when_asked_for(swept, out):
+def test_rows_are_kept_below_the_sweep_when_asked_for(swept, out):
     swept("--keep-rows")
-    kept = sorted(path.parts[-3] for path in out.glob("small/sweep-*/*/seed-1/requests.parquet"))
+    kept = sorted(path.parts[-3] for path in out.glob("small/sweep-*/rows/*/*/seed-1/requests.parquet"))
     assert kept == sorted(SYSTEMS * 2)
+
+
+def test_kept_rows_do_not_pass_as_a_run_of_the_scenario(swept, out):
+    swept("--keep-rows")
+    assert newest_run(out, "small") is None
+    assert {entry.kind for entry in index(out)} == {"sweep"}
 
 
 def test_kept_rows_come_with_their_plan(swept, out):
     swept("--keep-rows")
-    assert len(list(out.glob("small/sweep-*/plans/seed-1/plan.parquet"))) == 2
+    assert len(list(out.glob("small/sweep-*/rows/*/plans/seed-1/plan.parquet"))) == 2
 
 
 def test_finished_points_without_rows_are_done_again_when_rows_are_asked_for(swept, done):
