@@ -24,9 +24,11 @@ class Bound:
     def state(self, one: Estimate) -> State:
         """`holds` when the whole interval is within, `fails` when none of it is, `undecided` between.
 
-        Without an interval (one run) the value decides.
+        Without an interval (one unit, or a ratio that has none) nothing is decided, whatever the value.
         """
-        low, high = (one.value, one.value) if math.isnan(one.low) or math.isnan(one.high) else (one.low, one.high)
+        low, high = one.low, one.high
+        if math.isnan(low) or math.isnan(high):
+            return "undecided"
         if self.least <= low and low > self.above and high <= self.most:
             return "holds"
         return "fails" if high < self.least or high <= self.above or low > self.most else "undecided"
@@ -34,18 +36,24 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A claim's value under one condition. required: the verdict `reproduced` needs it. estimate: None when missing."""
+    """A claim's value under one condition. required: the verdict `reproduced` needs it. estimate: None when missing.
+
+    fitted: what the value rests on was fitted to the published series, so that it agrees with them in part by design.
+    """
 
     condition: str
     estimate: Estimate | None
     state: State
     required: bool
+    fitted: bool = False
 
 
-def finding(condition: str, estimate: Estimate | None, bound: Bound, *, required: bool) -> Finding:
+def finding(
+    condition: str, estimate: Estimate | None, bound: Bound, *, required: bool, fitted: bool = False
+) -> Finding:
     """Judge a value; a missing one is `missing`."""
     known = estimate is not None and not math.isnan(estimate.value)
-    return Finding(condition, estimate, bound.state(estimate) if known and estimate else "missing", required)
+    return Finding(condition, estimate, bound.state(estimate) if known and estimate else "missing", required, fitted)
 
 
 WORST_FIRST: Sequence[State] = ("missing", "fails", "undecided", "holds")
@@ -65,12 +73,19 @@ def verdict(findings: Sequence[Finding]) -> str:
     3. `reproduced only with X`: it holds under some conditions; X is the first of them.
     4. `undecided`: it holds under none, and an interval reaches over the bound.
     5. `not reproduced`: it fails under all.
+
+    Where 1 or 3 rests on a fitted finding, `reproduced` reads `consistent`, followed by `(with fitted inputs)`.
     """
     required = [one for one in findings if one.required]
     if required and all(one.state == "holds" for one in required):
-        return "reproduced"
+        return agreeing("", fitted=any(one.fitted for one in required))
     if missing := [one.condition for one in required if one.state == "missing"]:
         return f"not measured ({'; '.join(missing)})"
-    if holding := [one.condition for one in findings if one.state == "holds"]:
-        return f"reproduced only with {holding[0]}"
+    if holding := [one for one in findings if one.state == "holds"]:
+        return agreeing(f" only with {holding[0].condition}", fitted=holding[0].fitted)
     return "undecided" if any(one.state == "undecided" for one in findings) else "not reproduced"
+
+
+def agreeing(where: str, *, fitted: bool) -> str:
+    """The word for a claim that holds: what was fitted to agree is not reproduced by agreeing."""
+    return f"consistent{where} (with fitted inputs)" if fitted else f"reproduced{where}"

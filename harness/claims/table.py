@@ -20,6 +20,7 @@ from harness.claims.evidence import gather
 from harness.claims.rules import Finding
 from harness.figures.output import source_line
 from harness.stats.interval import Estimate
+from harness.stored.spread import UNITS_FOR_BOOTSTRAP
 
 COLUMNS = ("claim", "unit", "published", "paper mode, prototype's metric", "paper mode, by deadline", "honest mode",
            "verdict")  # fmt: skip
@@ -27,7 +28,10 @@ STEPS = "FA2's violations over Sponge's, by the prototype's metric"
 LEGEND = (
     "paper mode: the published set-up, mean over seeds. honest mode: fair conditions, mean over routes (each the mean "
     "of its seeds), or over seeds where one route was run; n of them. In brackets: 95 % interval of the mean "
-    "(Student), of a ratio by bootstrap. Rules of the verdicts: docs/claims.md."
+    "(Student), of a ratio on its logarithm (Student), or, with a value of 0 and at least "
+    f"{UNITS_FOR_BOOTSTRAP} units, by bootstrap; what has no interval is undecided. In honest mode the policies know "
+    "the exact latency model their requests are served by: there is no model error. Fitted inputs: what of paper mode "
+    "was fitted to the published series. Rules of the verdicts: docs/claims.md."
 )
 
 
@@ -71,7 +75,7 @@ def shown(found: Finding | None) -> str:
 def with_interval(one: Estimate) -> str:
     """`0.29 [0.25, 0.33] n=5`."""
     if math.isnan(one.low) or math.isnan(one.high):
-        return f"{short(one.value)} n={one.n}"
+        return f"{short(one.value)} (no interval) n={one.n}"
     return f"{short(one.value)} [{short(one.low)}, {short(one.high)}] n={one.n}"
 
 
@@ -162,7 +166,8 @@ def as_json(table: ClaimsTable) -> str:
 def claim_facts(claim: Claim) -> dict[str, Any]:
     """A claim as JSON has it."""
     findings = [
-        {"condition": f.condition, "required": f.required, "state": f.state, **estimate_facts(f.estimate)}
+        {"condition": f.condition, "required": f.required, "fitted": f.fitted, "state": f.state}
+        | estimate_facts(f.estimate)
         for f in claim.findings
     ]
     names = ("name", "statement", "published", "unit", "verdict", "why")

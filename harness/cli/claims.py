@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from harness.claims.table import as_json, as_markdown, as_text, claims_table
+from harness.cli.chosen_run import RESULTS
 
 
 class Format(StrEnum):
@@ -24,7 +25,7 @@ NARROWEST = 100  # columns; below, the table is unreadable
 
 
 def claims(
-    results: Annotated[Path, typer.Option(help="Folder the runs are stored in.")] = Path("results"),
+    results: Annotated[Path, typer.Option(help="Folder the runs are stored in.")] = RESULTS,
     form: Annotated[Format, typer.Option("--format", help="How to print them.")] = Format.table,
 ) -> None:
     """Judge the claims of the paper by stored runs: published value, ours, verdict, and why.

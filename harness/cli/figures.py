@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.chosen_run import RESULTS
 from harness.figures.paper import FIGURES, draw_figures
 
 
@@ -14,7 +15,7 @@ def figures(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help=f"Which; all without. One of: {', '.join(FIGURES)}.")
     ] = None,
-    results: Annotated[Path, typer.Option(help="Folder the runs are stored in.")] = Path("results"),
+    results: Annotated[Path, typer.Option(help="Folder the runs are stored in.")] = RESULTS,
     out: Annotated[Path | None, typer.Option(help="Folder to write to; RESULTS/figures without.")] = None,
 ) -> None:
     """Draw the figures of the paper from stored runs: PDF, PNG, caption and a JSON file naming the runs.
