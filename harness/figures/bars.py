@@ -115,11 +115,11 @@ def draw_pareto(results: Path) -> Drawn | Skipped:
 
 
 def draw_floor(axes: Axes, floor: Floor) -> None:
-    """Shade what one replica cannot reach; mark the bound that holds for any number of them."""
+    """Shade what one replica cannot reach, in steps; mark the bound that holds for any number of them."""
     percent = np.concatenate(([0.0], floor.violation_percent))
     cores = np.concatenate((floor.cores[:1], floor.cores))
-    axes.fill_betweenx(percent, 0.0, cores, color=SHADE, linewidth=0)
-    axes.plot(cores, percent, color=BLACK, linewidth=0.8)
+    axes.fill_betweenx(percent, 0.0, cores, step="pre", color=SHADE, linewidth=0)
+    axes.plot(cores, percent, color=BLACK, linewidth=0.8, drawstyle="steps-post")
     axes.axvline(floor.any_scaling_cores, color=BLACK, linewidth=0.8, linestyle=(0, (1, 1.2)))
 
 

@@ -56,6 +56,8 @@ def draw_order(results: Path) -> Drawn | Skipped:
 
 def points(one: Estimate) -> str:
     """A difference of per cents in words."""
+    if np.isnan(one.low):
+        return f"{one.value:+.2f} points (one seed: no interval)"
     return f"{one.value:+.2f} points (95 % interval {one.low:+.2f} to {one.high:+.2f}, n = {one.n})"
 
 

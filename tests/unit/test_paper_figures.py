@@ -15,12 +15,13 @@ from matplotlib.text import Text
 
 from harness.errors import UsageError
 from harness.figures.bars import draw_pareto
-from harness.figures.floor import read_floor
+from harness.figures.floor import mean_curve, read_floor
 from harness.figures.latency_grid import draw_latency
 from harness.figures.output import Skipped, write
 from harness.figures.paper import FIGURES, draw_figures
 from harness.figures.sensitivity import draw_sensitivity
 from harness.figures.style import LOOKS, ONE_COLUMN_IN, SMALLEST_PT, TWO_COLUMNS_IN, in_style, looks_of
+from harness.stored.modes import newest_mode
 from harness.stored.runs import newest_run
 
 SWEPT = {"cold-start": "twin.cold_start_s", "resize-delay": "twin.resize_delay_s", "payload": "plan.payload_bytes",
@@ -62,15 +63,16 @@ def results(whole, tmp_path):
     return shutil.copytree(whole, tmp_path / "results")
 
 
-def write_sweep(folder: Path, key: str, started="2026-01-01T00:00:00+00:00", invalid_seed=None):
+def write_sweep(folder: Path, key: str, started="2026-01-01T00:00:00+00:00", invalid_seed=None, duration_s=600.0):
     rows = [
         {"case": "", key: at, "system": system, "seed": seed, "violation_rate": 0.01 * at * seed, "mean_cores": 8.0,
-         "valid": seed != invalid_seed}
-        for at in (0.5, 1.0, 20.0) for system in ("sponge", "fa2") for seed in (1, 2, 3)
+         "valid": seed != invalid_seed, "git_commit": "c0ffee" * 6, "git_dirty": False}
+        for at in (0.5, 1.0, 20.0) for system in ("sponge", "fa2", "hpa") for seed in (1, 2, 3)
     ]  # fmt: skip
     folder.mkdir(parents=True)
     pq.write_table(pa.Table.from_pandas(pd.DataFrame(rows)), folder / "sweep.parquet")
-    facts = {"started_utc": started, "scenario_sha256": "cd" * 32, "scenario": {"title": "a sweep"}}
+    facts = {"started_utc": started, "scenario_sha256": "cd" * 32, "git_commit": "of the command",
+             "scenario": {"title": "a sweep", "plan": {"duration_s": duration_s}}}  # fmt: skip
     (folder / "sweep.json").write_text(json.dumps(facts))
 
 
@@ -202,7 +204,8 @@ def test_the_pareto_figure_without_an_oracle_says_so(drawings):
 
 def oracle_entry(seed, core_s):
     curve = [{"violations": 0, "core_s": core_s}, {"violations": 40, "core_s": core_s / 2}]
-    return {"seed": seed, "planned": 400, "floor": curve, "any_scaling_core_s": 20.0, "gap": 0.1}
+    return {"seed": seed, "planned": 400, "floor": curve, "any_scaling_core_s": 20.0, "gap": 0.1,
+            "schedule": {"violations": 8}}  # fmt: skip
 
 
 def test_the_floor_is_the_mean_over_seeds_in_cores_and_per_cent(results):
@@ -216,6 +219,63 @@ def test_the_floor_is_the_mean_over_seeds_in_cores_and_per_cent(results):
     assert "spends 10.0 % more than its bound" in drawn(draw_pareto, results).caption
 
 
+def test_the_caption_says_for_which_seeds_the_floor_is_and_up_to_which_misses_the_weaker_bound_holds(results):
+    run = newest_run(results, "honest-eval")
+    (run.folder / "oracle.json").write_text(json.dumps({"seeds": [oracle_entry(1, 100.0)]}))
+    caption = drawn(draw_pareto, results).caption
+    assert "computed for seeds 1 of this run's 1, 2, 3" in caption
+    assert "for at most the oracle's own misses (2 %)" in caption
+
+
+def test_between_proven_points_the_floor_is_that_of_the_next_higher_one():
+    one = np.array([0.0, 4.0]), np.array([8.0, 6.0])
+    other = np.array([0.0, 1.0, 4.0]), np.array([8.0, 7.0, 6.0])
+    percent, cores = mean_curve([one, other])
+    np.testing.assert_array_equal(percent, [0.0, 1.0, 4.0])
+    np.testing.assert_array_equal(cores, [8.0, (6.0 + 7.0) / 2, 6.0])
+
+
+def test_a_run_that_has_not_ended_is_passed_over_and_the_last_to_start_is_the_newest(make_run, made, tmp_path):
+    results = tmp_path / "results"
+    for name, started, seeds in (("zz", 1, (1, 2)), ("mm", 2, (1, 2)), ("aa", 3, (1, 2, 3))):
+        asked = {"systems": ["sponge"], "seeds": list(seeds)}
+        folder = make_run(
+            "honest-eval", {"sponge": made()}, (1, 2), started_utc=f"2026-01-0{started}T00:00:00+00:00", asked=asked
+        )
+        folder.rename(folder.with_name(name))
+    assert newest_run(results, "honest-eval").run_id == "mm"
+
+
+def test_a_sweep_of_other_conditions_does_not_count_as_the_scenario(results):
+    write_sweep(results / "honest-eval" / "sweep-slo", "plan.slo_s")
+    assert newest_mode(results, "honest-eval", "sponge").is_sweep is False
+
+
+def test_a_seed_that_comes_twice_at_a_value_is_refused(results):
+    path = results / "load" / "sweep-1" / "sweep.parquet"
+    rows = pq.read_table(path).to_pandas()
+    pq.write_table(pa.Table.from_pandas(pd.concat([rows, rows])), path)
+    with pytest.raises(UsageError, match=r"sponge: plan\.arrivals\.rate_rps = 0\.5 and seed 1 come twice"):
+        draw_sensitivity("load", results)
+
+
+def test_the_commit_of_a_sweep_is_that_of_its_rows(drawings):
+    assert drawings["sensitivity-load"].sweeps[0]["git_commit"] == "c0ffee" * 6
+
+
+def test_a_short_sweep_says_that_hpa_only_held_its_maximum(results):
+    short = "2026-02-02T00:00:00+00:00"
+    write_sweep(results / "load" / "sweep-2", "plan.arrivals.rate_rps", short, duration_s=300.0)
+    assert "plans of 300 s show it at its maximum only" in drawn(FIGURES["sensitivity-load"], results).caption
+    assert "hpa" not in drawn(FIGURES["sensitivity-slo"], results).caption
+
+
+def test_one_seed_of_order_has_no_interval_and_says_so(make_run, made, tmp_path):
+    make_run("mixed-eval", {"sponge": made(), "sponge-fifo": made(0.05)}, (1,))
+    caption = drawn(FIGURES["order"], tmp_path / "results").caption
+    assert "+5.00 points (one seed: no interval)" in caption
+
+
 def test_a_broken_account_of_the_oracle_is_named(results):
     run = newest_run(results, "honest-eval")
     (run.folder / "oracle.json").write_text('{"seeds": [{}]}')
@@ -227,7 +287,7 @@ def test_the_newest_finished_sweep_is_drawn_and_its_invalid_rows_are_left_out(re
     write_sweep(results / "load" / "sweep-0", "plan.arrivals.rate_rps", "2026-02-02T00:00:00+00:00", invalid_seed=3)
     made = drawn(lambda folder: draw_sensitivity("load", folder), results)
     assert made.sweeps[0]["run_id"] == "sweep-0"
-    assert made.sweeps[0]["invalid_left_out"] == ["6 rows"]
+    assert made.sweeps[0]["invalid_left_out"] == ["9 rows"]
     assert made.numbers["sponge"]["violation_percent"][0]["mean"] == pytest.approx(0.75)  # seeds 1 and 2
 
 
