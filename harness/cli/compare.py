@@ -53,8 +53,9 @@ def compare(
     """Compare the systems of one or more runs with a baseline, paired by plan.
 
     The unit is the run (trace window x seed). Per metric: difference and ratio with 95 % intervals, effect sizes, the
-    Holm-corrected p of an exact test where one can reject, and a verdict. A single plan gets intervals within this run.
-    Runs that are not alike are refused, and so are invalid ones (exit code 4).
+    Holm-corrected p of an exact test where one can reject, and a verdict. A single plan gets intervals within this run,
+    and then each run by itself: its rates, tail, cost, clients and budgets. Runs that are not alike are refused, and
+    so are invalid ones (exit code 4).
 
     Examples:
 

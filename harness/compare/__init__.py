@@ -1,5 +1,6 @@
 """Comparing systems over runs: who is better, by how much, and what cannot be told (docs/statistics.md)."""
 
+from harness.compare.alone import Alone, Line
 from harness.compare.metrics import METRICS, Margin, Metric, run_values, with_margins
 from harness.compare.render import as_frame, as_markdown, as_table, footnotes, heading, sections
 from harness.compare.runs import Run, gather
@@ -8,7 +9,9 @@ from harness.compare.whole import Report, compare_runs
 
 __all__ = [
     "METRICS",
+    "Alone",
     "Comparison",
+    "Line",
     "Margin",
     "Metric",
     "Pairing",

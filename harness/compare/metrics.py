@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from harness.compare.runs import Run
 from harness.errors import UsageError, unknown_name
 from harness.results import core_series, per_request
-from harness.stats.quantiles import quantile_value
+from harness.stats.quantiles import MIN_BEYOND, quantile_value
 from harness.stats.rates import attainment_by_budget, attainment_by_client
 
 Better = Literal["lower", "higher"]
@@ -30,6 +30,7 @@ class Metric:
     """One number per run. unit and factor: how people read it; the value itself is in SI units or a share.
 
     primary: conclusions rest on it; primary and other metrics are corrected for multiplicity each among their own.
+    missing, infinite: why a run has no value, and why it has an infinite one.
     """
 
     name: str
@@ -39,6 +40,8 @@ class Metric:
     better: Better
     margin: Margin
     primary: bool = False
+    missing: str = "no request was planned"
+    infinite: str = "it is infinite"
 
 
 POINT = Margin(0.01, relative=False)
@@ -48,13 +51,25 @@ METRICS: tuple[Metric, ...] = (
     Metric("violation_rate", "violation rate", "%", 100.0, "lower", POINT, primary=True),
     Metric("granted_core_s", "granted cores", "core-s", 1.0, "lower", FIVE_PERCENT, primary=True),
     Metric("goodput_rps", "goodput", "req/s", 1.0, "higher", FIVE_PERCENT),
-    Metric("core_s_per_1000_on_time", "cost per 1,000 on time", "core-s", 1.0, "lower", FIVE_PERCENT),
-    Metric("latency_p50_s", "latency p50", "ms", 1e3, "lower", FIVE_PERCENT),
-    Metric("latency_p95_s", "latency p95", "ms", 1e3, "lower", FIVE_PERCENT),
-    Metric("latency_p99_s", "latency p99", "ms", 1e3, "lower", FIVE_PERCENT),
-    Metric("attainment_least_budget", "on time, least-budget quarter", "%", 100.0, "higher", POINT),
-    Metric("attainment_worst_client", "on time, worst client", "%", 100.0, "higher", POINT),
-)
+    Metric(
+        "core_s_per_1000_on_time", "cost per 1,000 on time", "core-s", 1.0, "lower", FIVE_PERCENT,
+        infinite="no request was on time",
+    ),
+    *(
+        Metric(
+            f"latency_p{percent}_s", f"latency p{percent}", "ms", 1e3, "lower", FIVE_PERCENT,
+            missing=f"fewer than {MIN_BEYOND} requests lie beyond it", infinite="too many requests were never answered",
+        )
+        for percent in (50, 95, 99)
+    ),
+    Metric(
+        "attainment_least_budget", "on time, least-budget quarter", "%", 100.0, "higher", POINT,
+        missing="the quarter holds no request",
+    ),
+    Metric(
+        "attainment_worst_client", "on time, worst client", "%", 100.0, "higher", POINT, missing="there is no client"
+    ),
+)  # fmt: skip
 NAMES = tuple(metric.name for metric in METRICS)
 
 
@@ -108,4 +123,4 @@ def _with_margin(metric: Metric, text: str, value: str) -> Metric:
     if not 0.0 < number < float("inf"):
         raise UsageError(f"--margin = {text!r}; must be METRIC=VALUE or METRIC=VALUE% with a value > 0")
     margin = Margin(number / (100.0 if relative else metric.factor), relative)
-    return Metric(metric.name, metric.label, metric.unit, metric.factor, metric.better, margin, metric.primary)
+    return replace(metric, margin=margin)

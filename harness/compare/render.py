@@ -10,27 +10,49 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
+from harness.compare.alone import Alone, Line
 from harness.compare.metrics import Metric
 from harness.compare.verdict import Comparison, needed
 from harness.compare.whole import Report
 from harness.stats.interval import Estimate
 
 HEADS = ("metric", "baseline", "system", "difference", "ratio", "d", "δ", "p", "verdict")
+ALONE_HEADS = ("metric", "value", "95 % within this run")
+TEXTS = ("metric", "verdict", ALONE_HEADS[-1])  # columns of words; the others are of numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One system beside the baseline: a heading and rows of texts under HEADS."""
+    """One system beside the baseline, or one run by itself: a heading and rows of texts under the heads."""
 
     heading: str
     rows: tuple[tuple[str, ...], ...]
+    heads: tuple[str, ...] = HEADS
 
 
 def sections(report: Report) -> Iterator[Section]:
-    """The comparison, system by system."""
+    """The comparison, system by system; then, where there was one plan, every run by itself."""
     for system in dict.fromkeys(c.system for c in report.comparisons):
         of = [c for c in report.comparisons if c.system == system]
         yield Section(_heading(of[0]), tuple(_row(c, report.alpha) for c in of))
+    for one in report.alone:
+        yield _alone(one)
+
+
+def _alone(one: Alone) -> Section:
+    return Section(f"{one.name} within this run", tuple(_line(line) for line in one.lines), ALONE_HEADS)
+
+
+def _line(line: Line) -> tuple[str, ...]:
+    shown = line.estimate.scaled(line.factor)
+    digits = 2 if line.unit == "%" else digits_for(shown.value, shown.low, shown.high)
+    if line.of:
+        known = f"of {line.of} requests"
+    elif math.isnan(shown.low):
+        known = f"- ({shown.refused})"
+    else:
+        known = f"[{number(shown.low, digits)}, {number(shown.high, digits)}]"
+    return f"{line.label}, {line.unit}", number(shown.value, digits), known
 
 
 def _heading(one: Comparison) -> str:
@@ -160,7 +182,7 @@ COST = (
     "requests with the least time left when due at the server."
 )
 WITHIN = (
-    "One plan was run: intervals are over the time of this run (moving blocks of seconds) and say nothing about other "
+    "Of one plan: intervals are over the time of this run (moving blocks of seconds) and say nothing about other "
     "runs; no test is done."
 )
 EFFECTS = "d: Cohen's d of the paired differences. δ: Cliff's delta, −1 (system lower in all runs) to 1 (higher)."
@@ -180,9 +202,8 @@ def _test_note(families: Mapping[bool, int], alpha: float) -> str:
 def as_table(section: Section) -> Table:
     """A section for the terminal."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", title_justify="left")
-    for head in HEADS:
-        text = head in ("metric", "verdict")
-        table.add_column(head, justify="left" if text else "right", no_wrap=head != "verdict")
+    for head in section.heads:
+        table.add_column(head, justify="left" if head in TEXTS else "right", no_wrap=head not in TEXTS[1:])
     for row in section.rows:
         table.add_row(*row)
     return table
@@ -192,7 +213,7 @@ def as_markdown(report: Report) -> str:
     """The whole comparison."""
     parts = [f"## {heading(report)}"]
     for section in sections(report):
-        lines = [HEADS, ["---" if head in ("metric", "verdict") else "---:" for head in HEADS], *section.rows]
+        lines = [section.heads, ["---" if head in TEXTS else "---:" for head in section.heads], *section.rows]
         parts += [f"### {section.heading}", "\n".join(f"| {' | '.join(line)} |" for line in lines)]
     return "\n\n".join([*parts, "\n".join(f"- {line}" for line in footnotes(report))]) + "\n"
 

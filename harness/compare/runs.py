@@ -43,6 +43,7 @@ MAY_DIFFER = (
 OF_A_SYSTEM = ("system.settings", "system.resolved_engine", "backend.twin")
 WHOLE = ("latency",)  # shown by digest; its parts say nothing to a reader
 ABSENT = "absent"
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +117,17 @@ def refuse_unlike(runs: Sequence[Run]) -> None:
 
 
 def _same_code(first: Run, run: Run) -> None:
-    """Runs of different commands must be of one commit, and of no changes that nobody recorded."""
+    """Runs of different commands must be of one known commit, and of no changes that nobody recorded."""
     if run.invocation == first.invocation:
         return
     ours, theirs = _commit(first), _commit(run)
-    if ours != theirs or "uncommitted" in ours:
+    if ours != theirs or ours == UNKNOWN or "uncommitted" in ours:
         raise _unlike("git_commit", first, ours, run, theirs)
 
 
 def _commit(run: Run) -> str:
     changed = " with uncommitted changes" if run.manifest.get("git_dirty") else ""
-    return f"{str(run.manifest.get('git_commit', 'unknown'))[:12]}{changed}"
+    return f"{str(run.manifest.get('git_commit') or UNKNOWN)[:12]}{changed}"
 
 
 def _same(first: Run, run: Run, prefixes: Sequence[str]) -> None:
@@ -158,5 +159,7 @@ def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _unlike(key: str, one: Run, ours: object, other: Run, theirs: object) -> UsageError:
+    if ours == theirs:
+        return UsageError(f"{key} = {ours} in {one.folder} and {other.folder}; nobody knows that the same code ran")
     where = f"{key} = {ours} in {one.folder}, but {theirs} in {other.folder}"
     return UsageError(f"{where}; runs that differ in it cannot be compared")

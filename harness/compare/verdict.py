@@ -76,18 +76,18 @@ class Comparison:
 
 
 def compare_pairs(pairings: Sequence[Pairing], alpha: float = ALPHA) -> list[Comparison]:
-    """Every pairing judged, in the given order. Holm's correction is over the primary metrics, and over the others."""
+    """Every pairing judged, in the given order. Holm's correction is over the primary metrics, and over the others.
+
+    What is corrected for is what was asked, never what came out: a comparison without a value stays in the count.
+    """
     described = [_described(pairing) for pairing in pairings]
     judged: dict[int, Comparison] = {}
     for primary in (True, False):
-        family = [k for k, c in enumerate(described) if c.metric.primary == primary and _has_values(c)]
-        tests = [_tested(described[k], pairings[k], len(family), alpha) for k in family]
-        judged |= dict(zip(family, _corrected(tests, alpha), strict=True))
+        asked = [k for k, c in enumerate(described) if c.metric.primary == primary and c.runs > 1]
+        valued = [k for k in asked if math.isfinite(described[k].difference.value)]
+        tests = [_tested(described[k], pairings[k], len(asked), alpha) for k in valued]
+        judged |= dict(zip(valued, _corrected(tests, len(asked), alpha), strict=True))
     return [judged.get(k, comparison) for k, comparison in enumerate(described)]
-
-
-def _has_values(comparison: Comparison) -> bool:
-    return comparison.runs > 1 and math.isfinite(comparison.difference.value)
 
 
 def _described(pairing: Pairing) -> Comparison:
@@ -113,9 +113,9 @@ def why_no_value(pairing: Pairing) -> str:
     """In which runs a metric has no value, and why."""
     for name, values in ((pairing.system, pairing.ours), (pairing.baseline, pairing.theirs)):
         if np.isinf(values).any():
-            return f"{name}: too many requests were never answered in {np.isinf(values).sum()} of {len(values)} runs"
+            return f"{name}: {pairing.metric.infinite} in {np.isinf(values).sum()} of {len(values)} runs"
     missing = int((np.isnan(pairing.ours) | np.isnan(pairing.theirs)).sum())
-    return f"fewer than 20 requests lie beyond it in {missing} of {len(pairing.ours)} runs"
+    return f"{pairing.metric.missing} in {missing} of {len(pairing.ours)} runs"
 
 
 def _tested(comparison: Comparison, pairing: Pairing, family: int, alpha: float) -> Comparison:
@@ -130,18 +130,19 @@ def _tested(comparison: Comparison, pairing: Pairing, family: int, alpha: float)
     )
 
 
-def _corrected(comparisons: Sequence[Comparison], alpha: float) -> list[Comparison]:
-    p_holm = _holm_of([c.p for c in comparisons])
-    equivalence = _holm_of([c.equivalence_p for c in comparisons])
+def _corrected(comparisons: Sequence[Comparison], family: int, alpha: float) -> list[Comparison]:
+    p_holm = _holm_of([c.p for c in comparisons], family)
+    equivalence = _holm_of([c.equivalence_p for c in comparisons], family)
     corrected = (replace(c, p_holm=p_holm[k], equivalence_p=equivalence[k]) for k, c in enumerate(comparisons))
     return [replace(c, verdict=verdict_of(c, alpha)) for c in corrected]
 
 
-def _holm_of(p_values: Sequence[float]) -> list[float]:
-    """Corrected over those that are numbers; NaN stays NaN."""
+def _holm_of(p_values: Sequence[float], family: int) -> list[float]:
+    """Corrected over `family` comparisons, those without a p counting as 1; NaN stays NaN."""
     values = np.asarray(p_values, dtype=np.float64)
-    asked = np.isfinite(values)
-    values[asked] = holm(values[asked])
+    known = np.isfinite(values)
+    found = holm(np.concatenate((values[known], np.ones(family - known.sum()))))
+    values[known] = found[: known.sum()]
     return [float(v) for v in values]
 
 

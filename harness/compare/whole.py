@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.compare.alone import Alone, each_alone
 from harness.compare.metrics import METRICS, Metric, run_values
 from harness.compare.runs import Run, gather
 from harness.compare.verdict import Comparison, compare_pairs, paired_values
-from harness.compare.within import of_single_runs, seconds_of
+from harness.compare.within import of_single_plans
 from harness.errors import UsageError, unknown_name
 from harness.stats.paired import ALPHA
 
@@ -23,7 +24,8 @@ Values = Mapping[str, Mapping[str, Mapping[str, float]]]
 @dataclass(frozen=True, slots=True)
 class Report:
     """comparisons: by system, then metric. plans: how many were replayed. repeats: most runs of one system on one plan
-    (their mean counts as one run). left_out: plans a system shares with the baseline not at all, in words."""
+    (their mean counts as one run). left_out: plans a system shares with the baseline not at all, in words. alone: every
+    run by itself, where there was but one plan."""
 
     scenario: str
     backend: str
@@ -34,6 +36,7 @@ class Report:
     repeats: int
     left_out: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
+    alone: tuple[Alone, ...] = ()
 
     @property
     def within_run(self) -> bool:
@@ -58,20 +61,19 @@ def compare_runs(
     if lonely := [name for name in others if not shared[name]]:
         raise UsageError(f"{lonely[0]}: shares no plan_sha256 with the baseline {reference}; nothing can be paired")
     pairings = [paired_values(values, name, reference, metric) for name in others for metric in metrics]
-    comparisons = compare_pairs(pairings, alpha)
-    if any(c.runs == 1 for c in comparisons):
-        comparisons = of_single_runs(comparisons, {run.system: seconds_of(run) for run in runs})
-    first = runs[0].manifest
+    comparisons = of_single_plans(compare_pairs(pairings, alpha), runs, shared)
+    first, plans = runs[0].manifest, len({run.plan for run in runs})
     return Report(
         scenario=str(first["scenario"].get("name", "?")),
         backend=str(first["backend"]["backend"]),
         host=f"{first['host']['cpu']}, {first['host']['cores']} cores",
         baseline=reference,
         alpha=alpha,
-        plans=len({run.plan for run in runs}),
+        plans=plans,
         repeats=most_repeats(runs),
         left_out=tuple(unpaired(values, reference, name) for name in others if unpaired(values, reference, name)),
         comparisons=tuple(comparisons),
+        alone=tuple(each_alone(runs)) if plans == 1 else (),
     )
 
 

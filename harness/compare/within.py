@@ -1,10 +1,10 @@
-"""Two systems on one plan: differences over the time of a single run, from moving blocks of the paired seconds."""
+"""Two systems on one plan: differences over the time of that plan, from moving blocks of the paired seconds."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -13,14 +13,19 @@ from harness.compare.verdict import Comparison
 from harness.results import core_series, per_request
 from harness.stats.blocks import ratio_interval
 from harness.stats.interval import Estimate
-from harness.stats.rates import BIN_S, Seconds, per_second
+from harness.stats.rates import BIN_S, Floats, Seconds, per_second
 
 NO_SERIES = "one run: no interval for a difference of this"
 
 
-def seconds_of(run: Run) -> Seconds:
-    """A run per second of its plan."""
-    return per_second(per_request(run.folder), core_series(run.folder))
+def seconds_on(runs: Sequence[Run], system: str, plan: str) -> Seconds:
+    """A system per second of a plan: the mean of its runs on it, which count as one."""
+    series = [
+        per_second(per_request(run.folder), core_series(run.folder))
+        for run in runs
+        if (run.system, run.plan) == (system, plan)
+    ]
+    return Seconds(*(np.mean([getattr(one, field.name) for one in series], axis=0) for field in fields(Seconds)))
 
 
 def within_one_run(comparison: Comparison, ours: Seconds, theirs: Seconds) -> Comparison:
@@ -48,15 +53,30 @@ def _intervals(name: str, ours: Seconds, theirs: Seconds) -> tuple[Estimate, Est
     none = Estimate(math.nan, refused=NO_SERIES)
     time_s = np.full(len(ours.requests), BIN_S)
     if name == "violation_rate":
-        return ratio_interval(ours.violations - theirs.violations, ours.requests), none
+        return _gap(ours.violations, theirs.violations, ours.requests), none
     if name == "goodput_rps":
-        return ratio_interval(ours.on_time - theirs.on_time, time_s), ratio_interval(ours.on_time, theirs.on_time)
+        return _gap(ours.on_time, theirs.on_time, time_s), ratio_interval(ours.on_time, theirs.on_time)
     if name == "granted_core_s":
-        gap = ratio_interval(ours.core_s - theirs.core_s, time_s).scaled(float(time_s.sum()))
-        return gap, ratio_interval(ours.core_s, theirs.core_s)
+        gap = ratio_interval(ours.core_s - theirs.core_s, time_s, granted=True).scaled(float(time_s.sum()))
+        return gap, ratio_interval(ours.core_s, theirs.core_s, granted=True)
     return none, none
 
 
-def of_single_runs(comparisons: Sequence[Comparison], seconds: dict[str, Seconds]) -> list[Comparison]:
-    """All comparisons, those of one pair of runs with intervals within the run. seconds: by system."""
-    return [within_one_run(c, seconds[c.system], seconds[c.baseline]) if c.runs == 1 else c for c in comparisons]
+def _gap(ours: Floats, theirs: Floats, bottom: Floats) -> Estimate:
+    """sum(ours - theirs) / sum(bottom); of two series that are the same in every second it is 0, and in this run that
+    is all there is to know."""
+    if np.array_equal(ours, theirs):
+        return Estimate(0.0, 0.0, 0.0, len(ours))
+    return ratio_interval(ours - theirs, bottom)
+
+
+def of_single_plans(
+    comparisons: Sequence[Comparison], runs: Sequence[Run], shared: Mapping[str, Sequence[str]]
+) -> list[Comparison]:
+    """All comparisons, those over one plan with intervals within it. shared: the plans a system has in common with the
+    baseline; where that is one, both are taken on it, whatever else either ran."""
+    pairs = {
+        c.system: tuple(seconds_on(runs, name, shared[c.system][0]) for name in (c.system, c.baseline))
+        for c in {c.system: c for c in comparisons if c.runs == 1}.values()
+    }
+    return [within_one_run(c, *pairs[c.system]) if c.system in pairs else c for c in comparisons]

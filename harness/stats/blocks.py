@@ -57,20 +57,23 @@ def block_length(series: npt.ArrayLike) -> int:
     return max(1, math.ceil(LONGER * found)) if math.isfinite(found) else 1
 
 
-def ratio_interval(top: npt.ArrayLike, bottom: npt.ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
+def ratio_interval(
+    top: npt.ArrayLike, bottom: npt.ArrayLike, confidence: float = CONFIDENCE, *, granted: bool = False
+) -> Estimate:
     """sum(top) / sum(bottom) of two series over the same time bins, with an interval that respects autocorrelation.
 
     A rate is violations per bin over requests per bin; a mean has a bottom of ones; a difference of two systems' rates
     on one plan has the difference on top. Refused when the series is shorter than 200 bins or 6 of its blocks, or
-    differs from its usual value in fewer than 5 of them: then there is too little in it to learn how it varies. A ratio
-    that is the same in every bin, and not 0, is known exactly.
+    differs from its usual value in fewer than 5 of them: then there is too little in it to learn how it varies, be the
+    rate 0 or 1. granted: the series is what somebody granted (cores), not what happened to requests; where it is the
+    same in every bin it is known exactly.
     """
     over, under = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
     total = under.sum()
     if not len(over) or total == 0.0:
         return Estimate(float("nan"), n=len(over), refused="nothing to divide by")
     value = float(over.sum() / total)
-    if value != 0.0 and np.allclose(over, value * under, rtol=1e-9, atol=0.0):
+    if granted and np.allclose(over, value * under, rtol=1e-9, atol=0.0):
         return Estimate(value, value, value, len(over))
     pivot = ratio_pivot(over, under, confidence)
     if isinstance(pivot, str):
@@ -83,7 +86,7 @@ def ratio_pivot(over: Floats, under: Floats, confidence: float) -> Pivot | str:
     value = float(over.sum() / under.sum())
     wanted = block_length(over - value * under)
     length = max(1, min(wanted, len(over) // USED_BLOCKS))
-    if why := refusal(over, wanted, length):
+    if why := refusal(per_bin(over, under), wanted, length):
         return why
     blocks = len(over) // length
     tops, bottoms = block_sums(over, length), block_sums(under, length)
@@ -96,15 +99,24 @@ def ratio_pivot(over: Floats, under: Floats, confidence: float) -> Pivot | str:
     return Pivot(value, error, low, high)
 
 
+def per_bin(over: Floats, under: Floats) -> Floats:
+    """over / under in every bin; the usual value where both are 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = over / under
+    return np.where(np.isnan(found), np.nanmedian(found), found)
+
+
 def refusal(series: Floats, wanted: int, length: int) -> str:
-    """Why a series cannot have an interval; empty when it can. wanted: the block length it asks for; length: used."""
+    """Why a series of ratios per bin cannot have an interval; empty when it can. wanted: the block length it asks for;
+    length: used."""
     if len(series) < MIN_BINS:
         return f"too short: {len(series)} s, at least {MIN_BINS} are needed"
     if len(series) < MIN_BLOCKS * wanted:
         return f"too short: {len(series)} s; it varies in blocks of {wanted} s and {MIN_BLOCKS} of them are needed"
     blocks = len(series) // length
     whole = series[: blocks * length].reshape(blocks, length)
-    differing = int(np.count_nonzero((whole != np.median(series)).any(axis=1)))
+    usual = np.isclose(whole, np.median(series), rtol=1e-9, atol=0.0)
+    differing = int(np.count_nonzero(~usual.all(axis=1)))
     if differing < MIN_BLOCKS_THAT_DIFFER:
         return f"it varies in only {differing} of {blocks} blocks of {length} s"
     return ""

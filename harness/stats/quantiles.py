@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from harness.stats.blocks import ratio_pivot
 from harness.stats.interval import CONFIDENCE, Estimate
@@ -33,18 +32,6 @@ def quantile_value(values: npt.ArrayLike, level: float) -> float:
     ]
     share = position - math.floor(position)
     return float(low) if share == 0.0 or low == high else float(low + share * (high - low))
-
-
-def quantile_of_units(values: npt.ArrayLike, level: float, confidence: float = CONFIDENCE) -> Estimate:
-    """A quantile of independent values with the interval of order statistics (scipy's quantile_test; exact).
-
-    Conover, Practical Nonparametric Statistics, 3rd edition, 1999, section 3.2.
-    """
-    array = np.asarray(values, dtype=np.float64)
-    if why := enough_beyond(len(array), level):
-        return Estimate(float("nan"), n=len(array), refused=why)
-    found = stats.quantile_test(array, p=level).confidence_interval(confidence)
-    return Estimate(quantile_value(array, level), float(found.low), float(found.high), len(array))
 
 
 def quantile_of_series(

@@ -57,16 +57,16 @@ def per_second(requests: pd.DataFrame, cores: CoreSeries) -> Seconds:
     counts in the first or the last, so that requests and violations add up to the run's.
     """
     count = int(cores.edges_s[-1] / BIN_S)
-    index = np.clip(second_of(requests), 0, count - 1)
+    index = second_of(requests, count)
     planned = np.bincount(index, minlength=count).astype(np.float64)
     missed = np.bincount(index, weights=requests["violated"].to_numpy(), minlength=count).astype(np.float64)
     return Seconds(planned, missed, cores.core_s_between(np.arange(count + 1) * BIN_S))
 
 
-def second_of(requests: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """The second in which each request was created."""
+def second_of(requests: pd.DataFrame, count: int) -> npt.NDArray[np.int64]:
+    """The second in which each request was created, of the `count` seconds there are."""
     index: npt.NDArray[np.int64] = np.floor(requests["created_s"].to_numpy() / BIN_S).astype(np.int64)
-    return index
+    return index.clip(0, count - 1)
 
 
 def violation_rate(seconds: Seconds) -> Estimate:
@@ -81,7 +81,7 @@ def goodput_rps(seconds: Seconds) -> Estimate:
 
 def mean_cores(seconds: Seconds) -> Estimate:
     """Granted core-seconds per second, within one run."""
-    return ratio_interval(seconds.core_s, np.full(len(seconds.requests), BIN_S))
+    return ratio_interval(seconds.core_s, np.full(len(seconds.requests), BIN_S), granted=True)
 
 
 def core_s_per_1000_on_time(seconds: Seconds) -> Estimate:

@@ -1,6 +1,7 @@
 """`sponge-bench compare` on written folders: what is paired, what is refused, and what the tables say."""
 
 import copy
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from harness.cli.compare import compare
 from harness.compare import as_frame, as_markdown, compare_runs
+from harness.compare.render import verdict_text
 from harness.errors import RunInvalid, UsageError
 from harness.record import write_manifest
 from harness.tables import DECISIONS, REQUESTS, USAGE, table_of, write_parquet
@@ -183,6 +185,67 @@ def test_the_cost_within_one_run_has_the_value_of_the_whole_run(single):
     assert (found.difference.value, found.difference.low, found.difference.high) == pytest.approx((-300, -300, -300))
 
 
+def test_two_systems_that_did_the_same_are_identical_in_this_run(tmp_path):
+    for system in ("static-max", "static-two"):
+        write_run(tmp_path, system, 1)
+    found = by_metric(compare_runs([tmp_path]))
+    assert {verdict_text(found[name], 0.05) for name in ("violation_rate", "goodput_rps", "granted_core_s")} == {
+        "identical in this run"
+    }
+
+
+def test_intervals_within_one_plan_are_of_the_plan_both_replayed(single, tmp_path):
+    shutil.copytree(single, tmp_path, dirs_exist_ok=True)
+    write_run(tmp_path, "static-max", 2, late_share=0.9)
+    alone, beside = (by_metric(compare_runs([run]))["violation_rate"].difference for run in (single, tmp_path))
+    assert (alone.value, alone.low, alone.high) == (beside.value, beside.low, beside.high)
+
+
+def test_repeats_on_one_plan_are_averaged_second_by_second(single, tmp_path):
+    for name in ("run-a", "run-b"):
+        shutil.copytree(single, tmp_path / name)
+    write_run(tmp_path / "run-c", "static-max", 1, late_share=0.9)
+    once, more = (
+        by_metric(compare_runs(runs))["violation_rate"].difference
+        for runs in ([single], [tmp_path / "run-a", tmp_path / "run-b", tmp_path / "run-c"])
+    )
+    assert more.low < more.value < more.high < once.high
+
+
+def test_one_plan_shows_every_run_by_itself(single):
+    report = compare_runs([single])
+    (frugal, _) = report.alone
+    labels = [line.label for line in frugal.lines]
+    assert labels[:7] == [
+        "violation rate", "latency p50", "latency p95", "latency p99", "goodput", "granted cores, mean",
+        "cost per 1,000 on time",
+    ]  # fmt: skip
+    assert [label.split(",")[0] for label in labels[7:]] == ["on time"] * 5
+
+
+def test_the_numbers_of_a_run_by_itself_are_those_of_the_comparison(single):
+    report = compare_runs([single])
+    shown = {line.label: line.estimate.value for line in report.alone[0].lines}
+    found = by_metric(report)
+    for label, name in (
+        ("violation rate", "violation_rate"),
+        ("latency p99", "latency_p99_s"),
+        ("goodput", "goodput_rps"),
+        ("cost per 1,000 on time", "core_s_per_1000_on_time"),
+    ):
+        assert shown[label] == pytest.approx(found[name].value)
+
+
+def test_rates_and_tails_of_a_run_by_itself_have_intervals(single):
+    rate, *_, goodput, cores, cost = compare_runs([single]).alone[0].lines[:7]
+    assert all(line.estimate.low < line.estimate.value < line.estimate.high for line in (rate, goodput, cost))
+    assert cores.estimate.low == cores.estimate.high == 1.0
+
+
+def test_several_plans_show_no_run_by_itself(report):
+    assert report.alone == ()
+
+
 # what is refused
 
 
@@ -204,6 +267,14 @@ def test_unlike_runs_are_refused_with_the_key_and_both_values(tmp_path, key, val
     write_run(tmp_path / "a", "static-max", 1)
     write_run(tmp_path / "b", "static-max", 1, **{key: value})
     with pytest.raises(UsageError, match=said):
+        compare_runs([tmp_path / "a", tmp_path / "b"])
+
+
+@pytest.mark.parametrize("commit", [None, "unknown"])
+def test_runs_of_which_nobody_knows_the_commit_are_refused(tmp_path, commit):
+    for name, system in (("a", "static-max"), ("b", "frugal")):
+        write_run(tmp_path / name, system, 1, git_commit=commit, git_dirty=None)
+    with pytest.raises(UsageError, match=r"git_commit = unknown in .* nobody knows that the same code ran"):
         compare_runs([tmp_path / "a", tmp_path / "b"])
 
 
@@ -258,6 +329,16 @@ def test_the_table_names_units_runs_and_what_is_compared(eight):
 
 def test_the_table_of_one_run_says_so(single):
     assert "1 run, intervals within this run" in run_compare(single).stdout
+
+
+def test_the_table_of_one_run_shows_each_system_by_itself(single):
+    said = run_compare(single).stdout
+    for text in ("frugal within this run", "static-max within this run", "worst of 3 clients", "of 750 requests"):
+        assert text in said
+
+
+def test_markdown_of_one_run_shows_each_system_by_itself(single):
+    assert "| metric | value | 95 % within this run |" in as_markdown(compare_runs([single]))
 
 
 def test_every_row_of_markdown_has_as_many_cells(report):

@@ -90,13 +90,27 @@ def test_a_difference_smaller_than_the_margin_is_found_and_said_to_be_small():
 
 
 def test_a_run_without_a_value_leaves_the_metric_without_a_verdict():
-    found = one([1.0, math.nan, 2.0], [1.0, 1.0, 1.0])
+    found = one([1.0, math.nan, 2.0], [1.0, 1.0, 1.0], BY_NAME["latency_p99_s"])
     assert (found.verdict, found.note) == ("no value", "fewer than 20 requests lie beyond it in 1 of 3 runs")
 
 
-def test_a_metric_without_values_is_not_corrected_for():
-    found = compare_pairs([pairing([1.0] * 8, [math.inf] * 8), pairing(np.arange(8) + 1.0, np.arange(8) + 5.0)])
-    assert found[1].family == 1
+@pytest.mark.parametrize(
+    ("metric", "value", "reason"),
+    [
+        ("latency_p99_s", math.inf, "ours: too many requests were never answered in 1 of 2 runs"),
+        ("core_s_per_1000_on_time", math.inf, "ours: no request was on time in 1 of 2 runs"),
+        ("attainment_worst_client", math.nan, "there is no client in 1 of 2 runs"),
+        ("violation_rate", math.nan, "no request was planned in 1 of 2 runs"),
+    ],
+)
+def test_the_reason_for_no_value_is_that_of_the_metric(metric, value, reason):
+    assert one([1.0, value], [1.0, 1.0], BY_NAME[metric]).note == reason
+
+
+def test_what_is_corrected_for_is_what_was_asked_whatever_came_out():
+    found = compare_pairs([pairing([1.0] * 8, [math.inf] * 8), pairing(*simulated(np.random.default_rng(1), 8, 3.0))])
+    assert found[1].family == 2
+    assert found[1].p_holm == pytest.approx(2 * found[1].p)
 
 
 def test_identical_systems_are_told_apart_in_at_most_5_per_cent_of_trials():

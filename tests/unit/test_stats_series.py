@@ -7,7 +7,7 @@ from scipy.signal import lfilter
 
 from harness.stats import blocks
 from harness.stats.blocks import block_length, block_sums, ratio_interval
-from harness.stats.quantiles import quantile_of_series, quantile_of_units, quantile_value
+from harness.stats.quantiles import quantile_of_series, quantile_value
 
 TRIALS = 500
 
@@ -79,14 +79,6 @@ def test_95_per_cent_intervals_cover_a_quantile_of_autocorrelated_latencies(monk
     assert 0.93 <= np.mean(held) <= 0.97
 
 
-def test_intervals_of_order_statistics_cover_a_quantile_of_independent_values():
-    generator, held = np.random.default_rng(5), []
-    for _ in range(200):
-        found = quantile_of_units(generator.exponential(size=400), 0.9)
-        held.append(found.low <= np.log(10) <= found.high)
-    assert 0.93 <= np.mean(held) <= 0.98
-
-
 def test_the_value_is_the_ratio_of_the_sums():
     assert ratio_interval([1.0, 2.0, 0.0], [10.0, 10.0, 20.0]).value == pytest.approx(3 / 40)
 
@@ -135,9 +127,21 @@ def test_a_rate_without_violations_has_no_interval_from_one_run():
     assert (found.value, found.refused) == (0.0, "it varies in only 0 of 600 blocks of 1 s")
 
 
-def test_a_ratio_that_never_varies_is_known_exactly():
-    found = ratio_interval(np.full(300, 2.0), np.full(300, 4.0))
+@pytest.mark.parametrize("seconds", [3, 600])
+def test_a_rate_of_100_per_cent_is_refused_as_one_of_0_is(seconds):
+    requests = np.random.default_rng(1).poisson(20.0, seconds)
+    none, every = (ratio_interval(requests * share, requests) for share in (0.0, 1.0))
+    assert none.refused
+    assert every.refused == none.refused
+
+
+def test_cores_that_were_granted_and_never_varied_are_known_exactly():
+    found = ratio_interval(np.full(3, 2.0), np.full(3, 4.0), granted=True)
     assert (found.low, found.high) == (0.5, 0.5)
+
+
+def test_what_happened_to_requests_is_not_known_exactly_because_it_never_varied():
+    assert ratio_interval(np.full(300, 2.0), np.full(300, 4.0)).refused
 
 
 def test_a_rate_of_no_requests_is_refused():
@@ -158,12 +162,6 @@ def test_a_quantile_among_the_never_answered_is_infinite():
     assert quantile_value([*range(900), *[np.inf] * 100], 0.95) == np.inf
 
 
-def test_the_interval_of_order_statistics_is_scipys():
-    values = np.random.default_rng(1).normal(size=300)
-    expected = stats.quantile_test(values, p=0.5).confidence_interval(0.95)
-    found = quantile_of_units(values, 0.5)
-    assert (found.low, found.high) == (expected.low, expected.high)
-
-
 def test_a_quantile_with_too_little_beyond_it_says_how_much():
-    assert quantile_of_units(np.arange(100.0), 0.99).refused == "1 of 100 lie beyond it, at least 20 are needed"
+    found = quantile_of_series(np.arange(100.0), np.arange(100), 0.99)
+    assert found.refused == "1 of 100 lie beyond it, at least 20 are needed"
