@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.backends.containers import engine_reason
 from harness.cli.again import sponge_bench
-from harness.errors import BenchError
+from harness.errors import BenchError, RunInvalid, bad_value
 from harness.index import newest_run
 from harness.nightly.matrix import Cell, Matrix, Real
 from harness.nightly.numbers import Numbers, numbers_of
@@ -27,7 +27,6 @@ from systems import SYSTEMS
 
 Say = Callable[[str], None]
 FIRST, AGAIN, OTHER_SEEDS = "twin", "twin-again", "twin-other-seeds"
-RUN_INVALID = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +55,13 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """All that the twin ran. again: the same system on the same seeds once more. other: on seeds of its own."""
+    """All that the twin ran. again: the same system on the same seeds once more. other: on seeds of its own. skipped:
+    scenarios that could not be run, and why."""
 
     numbers: tuple[Numbers, ...]
     again: tuple[Numbers, ...]
     other: tuple[Numbers, ...]
-    skipped: tuple[str, ...]
+    skipped: Mapping[str, str]
     folders: tuple[Path, ...]
 
 
@@ -104,9 +104,9 @@ def gathered(done: Sequence[Done]) -> Twin:
         part: tuple(sorted((row for one in done if one.job.part == part for row in one.numbers), key=lambda r: r.key))
         for part in (FIRST, AGAIN, OTHER_SEEDS)
     }
-    skipped = sorted({f"{one.job.cell.name}: {one.skipped}" for one in done if one.skipped})
+    skipped = {one.job.cell.name: one.skipped for one in sorted(done, key=lambda d: d.job.cell.name) if one.skipped}
     folders = sorted({one.folder for one in done if one.folder and one.job.part == FIRST})
-    return Twin(parts[FIRST], parts[AGAIN], parts[OTHER_SEEDS], tuple(skipped), tuple(folders))
+    return Twin(parts[FIRST], parts[AGAIN], parts[OTHER_SEEDS], skipped, tuple(folders))
 
 
 def ended(jobs: Sequence[Job], processes: int) -> Iterator[Done]:
@@ -117,12 +117,16 @@ def ended(jobs: Sequence[Job], processes: int) -> Iterator[Done]:
 
 
 def run_job(job: Job) -> Done:
-    """Simulate every system of a job on its seed."""
+    """Simulate every system of a job on its seed. Raises UsageError for a cell that says its traces are generated when
+    one of them is measured, and not here: it would be skipped, and never should be."""
     scenario = load_scenario(job.path, SYSTEMS)
     traces = load_traces(scenario, job.mirror)
     missing = [trace for name, trace in traces.items() if trace.is_synthetic and not name.startswith("synthetic-")]
     if missing:
-        return Done(job, skipped=f"{missing[0].name}: {missing[0].provenance.synthetic_because}")
+        why = f"{missing[0].name}: {missing[0].provenance.synthetic_because}"
+        if job.cell.traces == "generated":
+            raise bad_value(job.path, "traces", job.cell.traces, f"must be 'measured', for it takes {why}")
+        return Done(job, skipped=why)
     request = RunRequest(scenario, job.systems, (job.seed,), job.out, job.mirror)
     check_systems(request)
     model = twin_model(scenario, model_file(scenario.service.model).name, profile_host())
@@ -174,7 +178,7 @@ def run_once(real: Real, out: Path, say: Say) -> tuple[Path, str]:
     command += ["--seeds", str(real.seeds), "--out", str(out)]
     say(f"$ sponge-bench {' '.join(command)}")
     code, _ = sponge_bench(command)
-    if code not in (0, RUN_INVALID):
+    if code not in (0, RunInvalid.exit_code):
         raise BenchError(f"the real run ended with exit code {code}; what it said stands above")
     entry = newest_run(out, valid_only=False)
     return entry.folder, "; ".join(entry.problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.again import sponge_bench
-from harness.cli.commands import BY_NAME
 from harness.cli.matrix_run import RealRuns, Twin, default_processes, run_real, run_twin
 from harness.errors import CheckError, RunInvalid, UsageError, bad_value
 from harness.nightly.judge import Comparison, compare, compare_noisy, differences, seed_luck
@@ -121,21 +121,28 @@ def renew(
     before, place = read_reference(path), NIGHTS / new_run_id()
     twin, night = twin_night(plan, before, place, mirror, processes)
     runs = run_real(plan.real, checked(real), place, typer.echo)
-    for text in lines(night):
+    for text in (*lines(night), *runs.said):
         typer.echo(text)
     if night.nondeterministic:
         raise CheckError(f"reference: {night.verdict()}")
     taken = {**facts(), "reason": reason.strip()}
     if night.twin.changes or night.twin.unlike or night.twin.fresh:
-        write_reference(path, renewed(before, twin.numbers, taken))
+        write_reference(path, renewed(before, twin.numbers, taken, twin.skipped))
         write_history(history_path(reference, plan.name), taken, night.twin)
         typer.echo(f"wrote {path}")
     else:
         typer.echo("every number is the reference's: nothing written")
-    if runs.first:
-        real_file = real_path(reference, plan)
-        write_reference(real_file, Reference(runs.first, taken))
-        typer.echo(f"wrote {real_file}")
+    keep_real(real_path(reference, plan), runs, taken, must_be=real == "always")
+
+
+def keep_real(path: Path, runs: RealRuns, taken: Mapping[str, Any], *, must_be: bool) -> None:
+    """Take the real run as the reference of one: both halves are needed, for the second is what says how far the first
+    can be trusted. Raises RunInvalid when it must be and one of them cannot count."""
+    if runs.first and runs.again:
+        write_reference(path, Reference(runs.first, taken))
+        typer.echo(f"wrote {path}")
+    elif must_be:
+        raise RunInvalid(f"{path}: not written; {'; '.join(runs.said)}")
 
 
 def twin_night(plan: Matrix, before: Reference, place: Path, mirror: Path | None, processes: int) -> tuple[Twin, Night]:
@@ -144,17 +151,19 @@ def twin_night(plan: Matrix, before: Reference, place: Path, mirror: Path | None
     twin = run_twin(plan, place, mirror, typer.echo, processes or default_processes())
     now = facts()
     again = plan.again
-    first = [row for row in twin.numbers if row.system == again.system and row.scenario == Path(again.scenario).stem]
-    notes = tuple(f"note: not as when the reference was taken: {text}" for text in before.surroundings_changed(now))
+    home = Path(again.scenario).stem
+    first = [row for row in twin.numbers if row.system == again.system and row.scenario == home]
+    notes = [f"note: not as when the reference was taken: {text}" for text in before.surroundings_changed(now)]
+    not_twice = [f"SKIPPED the same system twice: {home} was skipped"] if home in twin.skipped else []
     return twin, Night(
         name=plan.name,
         facts=now,
         margins=plan.margins,
-        twin=compare(before.rows, twin.numbers, plan.margins),
+        twin=compare(before.rows, twin.numbers, plan.margins, twin.skipped),
         luck=tuple(seed_luck(first, twin.other)),
         nondeterministic=tuple(differences(first, twin.again)),
-        skipped=twin.skipped,
-        notes=notes if before.rows else (),
+        skipped=tuple(f"{scenario}: {why}" for scenario, why in twin.skipped.items()),
+        notes=(*not_twice, *(notes if before.rows else ())),
     )
 
 
@@ -212,8 +221,6 @@ def keep(place: Path, night: Night, rows: list[Numbers]) -> None:
 
 def write_reports(place: Path, runs: list[Path]) -> None:
     """A page per run; one that fails is said and stops nothing. One of all systems and seeds takes about a minute."""
-    if "report" not in BY_NAME:
-        return
     for run in runs:
         page = place / f"report-{run.parent.name}-{run.name}.html"
         code, _ = sponge_bench(["report", str(run), "--out", str(page), "--no-whatif"])

@@ -12,7 +12,7 @@ differences must exclude zero, and the effect must exceed the difference of the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,10 +76,13 @@ class Comparison:
         return bool(self.of("regression") or self.unlike)
 
 
-def compare(before: Sequence[Numbers], after: Sequence[Numbers], margins: Sequence[Margin]) -> Comparison:
-    """The twin's numbers against the reference. Scenarios that were not run tonight are left out."""
-    ran = {row.scenario for row in after}
-    return _compared([row for row in before if row.scenario in ran], after, margins, {})
+def compare(
+    before: Sequence[Numbers], after: Sequence[Numbers], margins: Sequence[Margin], skipped: Collection[str] = ()
+) -> Comparison:
+    """The twin's numbers against the reference. skipped: scenarios that could not be run, which are left out; one that
+    the reference has and that was neither run nor skipped cannot be compared."""
+    left_out = set(skipped) - {row.scenario for row in after}
+    return _compared([row for row in before if row.scenario not in left_out], after, margins, {})
 
 
 def compare_noisy(
@@ -113,7 +116,11 @@ def differences(first: Sequence[Numbers], again: Sequence[Numbers]) -> list[str]
 
 
 def seed_luck(first: Sequence[Numbers], other: Sequence[Numbers]) -> list[Change]:
-    """The same system on other seeds: what luck with seeds alone does to each judged metric, with Welch's interval."""
+    """The same system on other seeds: what luck with seeds alone does to each judged metric, with Welch's interval.
+
+    Nothing where the scenario was skipped."""
+    if not first or not other:
+        return []
     found = []
     for name, metric in JUDGED.items():
         one, two = (np.array([metric.value(row) for row in rows]) for rows in (first, other))

@@ -104,6 +104,9 @@ class Matrix:
             raise bad_value(f"{place}: again", "first_other_seed", self.again.first_other_seed, "must be > seeds")
         if self.again.scenario not in [cell.scenario for cell in self.cells]:
             raise bad_value(f"{place}: again", "scenario", self.again.scenario, "must be the scenario of a cell")
+        home = next(cell for cell in self.cells if cell.scenario == self.again.scenario)
+        if home.systems and self.again.system not in home.systems:
+            raise bad_value(f"{place}: again", "system", self.again.system, "must be among the systems of its cell")
 
 
 def load_matrix(path: Path) -> Matrix:

@@ -49,7 +49,11 @@ class Night:
         return [*self.twin.of("improved"), *self.twin.of("moved")]
 
     def verdict(self) -> str:
-        """The night in one line."""
+        """The night in one line, with how many scenarios are not in it."""
+        many = len(self.skipped)
+        return self._found() + (f"; {many} scenario{'s' * (many > 1)} skipped" if many else "")
+
+    def _found(self) -> str:
         worse = [*self.twin.of("regression"), *(self.real.of("regression") if self.real else [])]
         if worse:
             return f"{len(worse)} regression{'s' * (len(worse) > 1)}: " + "; ".join(map(headline, worse[:3]))

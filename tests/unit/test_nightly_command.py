@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import harness.cli.matrix_run as matrix_run
 import systems
 from harness.cli import app
-from harness.errors import BenchError, CheckError, UsageError
+from harness.errors import BenchError, CheckError, RunInvalid, UsageError
 from harness.nightly.matrix import load_matrix
 from harness.policy.system import System
 from harness.traces.synthetic import stand_in
@@ -49,7 +49,7 @@ class Place:
 @pytest.fixture(autouse=True)
 def no_pages(monkeypatch):
     """Pages are made by another command, in a process of its own; its tests are elsewhere."""
-    monkeypatch.setattr("harness.cli.nightly.BY_NAME", {})
+    monkeypatch.setattr("harness.cli.nightly.write_reports", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -138,20 +138,61 @@ def test_a_twin_that_is_not_deterministic_fails(place, monkeypatch):
     assert "not deterministic" in str(place.night().exception)
 
 
-def test_measured_traces_that_cannot_be_had_skip_their_cell_loudly(place, monkeypatch):
+@pytest.fixture
+def unreachable(place, monkeypatch):
+    """A scenario `measured` in the place, whose trace is not here and cannot be fetched."""
     (place.folder / "measured.toml").write_text(
         CORE.read_text().replace("synthetic-ghent-4g/bus_0001", "ghent-4g/bus_0001")
     )
-    cells = 'cells = [{scenario = "measured.toml", systems = ["static-half"]},'
-    (place.folder / "m.toml").write_text(MATRIX.replace("cells = [", cells))
 
     def no_network(scenario, _mirror):
         names = scenario.plan.trace_names()
         return {n: stand_in(n.removeprefix("synthetic-"), "no network") for n in names}
 
     monkeypatch.setattr(matrix_run, "load_traces", no_network)
-    done = place.night()
+    return place
+
+
+def test_measured_traces_that_cannot_be_had_skip_their_cell_loudly(unreachable):
+    cells = 'cells = [{scenario = "measured.toml", systems = ["static-half"]},'
+    (unreachable.folder / "m.toml").write_text(MATRIX.replace("cells = [", cells))
+    done = unreachable.night()
     assert "SKIPPED measured: synthetic-ghent-4g/bus_0001: no network" in done.output
+    assert "all 2 systems exactly as in the reference; 1 scenario skipped" in done.output
+
+
+def test_when_the_cell_of_the_same_twice_is_skipped_the_night_says_so_and_goes_on(unreachable):
+    cells = 'cells = [{scenario = "measured.toml", systems = ["sponge"]},'
+    twice = 'again = {scenario = "measured.toml"'
+    matrix = MATRIX.replace("cells = [", cells).replace('again = {scenario = "small.toml"', twice)
+    (unreachable.folder / "m.toml").write_text(matrix)
+    done = unreachable.night()
+    assert done.exit_code == 0, done.output
+    assert "SKIPPED the same system twice: measured was skipped" in done.output
+
+
+def test_a_cell_that_says_its_traces_are_generated_is_never_skipped(unreachable):
+    cells = 'cells = [{scenario = "measured.toml", traces = "generated", systems = ["static-half"]},'
+    (unreachable.folder / "m.toml").write_text(MATRIX.replace("cells = [", cells))
+    refused = unreachable.night().exception
+    assert isinstance(refused, UsageError)
+    assert "measured.toml: traces = 'generated'; must be 'measured', for it takes" in str(refused)
+
+
+def test_a_scenario_of_the_reference_that_left_the_matrix_cannot_be_compared(place):
+    (place.folder / "other.toml").write_text((place.folder / "small.toml").read_text())
+    (place.folder / "m.toml").write_text(MATRIX.replace("small.toml", "other.toml"))
+    assert "2 cannot be compared, the first: small sponge" in str(place.night().exception)
+
+
+@pytest.mark.parametrize("real", ["auto", "always"])
+def test_renewing_says_what_became_of_the_real_run_and_keeps_none_of_which_a_half_is_missing(place, monkeypatch, real):
+    half = matrix_run.RealRuns(first=("numbers",), said=("real run INVALID, not judged: send lag",))
+    monkeypatch.setattr("harness.cli.nightly.run_real", lambda *_: half)
+    done = place.call("reference", "--reason", "again", "--real", real)
+    assert "real run INVALID, not judged: send lag" in done.output
+    assert isinstance(done.exception, RunInvalid) == (real == "always")
+    assert not (place.folder / "ref" / "m-real.json").exists()
 
 
 def test_without_an_engine_the_real_run_is_skipped_loudly(monkeypatch, tmp_path):

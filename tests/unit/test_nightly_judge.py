@@ -101,7 +101,17 @@ def test_what_cannot_be_compared_fails_and_says_why(after, reason):
 
 
 def test_a_scenario_that_was_skipped_tonight_is_no_failure():
-    assert not compare([*rows(), *rows(scenario="t")], rows(), MARGINS).failed
+    assert not compare([*rows(), *rows(scenario="t")], rows(), MARGINS, skipped=["t"]).failed
+
+
+def test_a_scenario_of_the_reference_that_was_neither_run_nor_skipped_cannot_be_compared():
+    found = compare([*rows(), *rows(scenario="t")], rows(), MARGINS)
+    assert found.unlike == ("t sponge: is in the reference and was not run",)
+    assert found.failed
+
+
+def test_a_scenario_that_was_run_is_compared_though_a_part_of_it_was_skipped():
+    assert compare(rows(), rows((10, 12)), MARGINS, skipped=["s"]).failed
 
 
 def test_a_system_without_a_reference_is_new_and_no_failure():
@@ -132,6 +142,10 @@ def test_the_same_twice_that_differs_is_named_with_both_values():
 def test_other_seeds_give_a_difference_of_means():
     luck = {change.metric: change for change in seed_luck(rows((10, 12)), rows((20, 26)))}
     assert luck["violation_rate"].effect == pytest.approx(0.012)
+
+
+def test_of_a_scenario_that_was_skipped_there_is_no_luck_with_seeds():
+    assert seed_luck([], []) == []
 
 
 def test_an_interval_needs_two_differences():
@@ -184,8 +198,23 @@ def test_a_file_that_is_no_reference_is_refused(tmp_path, text):
 
 def test_renewing_keeps_the_rows_of_scenarios_that_were_not_run():
     old = Reference((*rows(), *rows(scenario="t")), {})
-    new = renewed(old, rows((1, 1, 1)), {})
+    new = renewed(old, rows((1, 1, 1)), {}, skipped=["t"])
     assert {(one.scenario, one.violations) for one in new.rows} == {("s", 1), ("t", 10), ("t", 12), ("t", 9)}
+
+
+def test_rows_that_were_kept_keep_when_they_were_taken(tmp_path):
+    first = Reference((*rows(), *rows(scenario="t")), {"commit": "one", "numpy": "1.0"})
+    second = renewed(first, rows((1, 1, 1)), {"commit": "two", "numpy": "2.0"}, skipped=["t"])
+    third = renewed(second, rows((2, 2, 2)), {"commit": "three", "numpy": "2.0"}, skipped=["t"])
+    write_reference(tmp_path / "n.json", third)
+    kept = read_reference(tmp_path / "n.json")
+    assert (kept.taken["commit"], kept.older["t"]["commit"]) == ("three", "one")
+    assert kept.surroundings_changed({"numpy": "2.0"}) == ["t: numpy: 1.0 then, 2.0 now"]
+
+
+def test_rows_of_a_scenario_that_left_the_matrix_go():
+    new = renewed(Reference((*rows(), *rows(scenario="t")), {}), rows(), {})
+    assert {one.scenario for one in new.rows} == {"s"}
 
 
 def test_the_history_keeps_the_reason_and_what_moved(tmp_path):
@@ -226,6 +255,11 @@ def test_a_night_that_moved_asks_for_a_new_reference():
     assert not moved.failed
 
 
+def test_the_verdict_names_how_many_scenarios_were_skipped():
+    found = Night("n", {}, MARGINS, compare(rows(), rows(), MARGINS), skipped=("t: no network",))
+    assert found.verdict() == "all 1 systems exactly as in the reference; 1 scenario skipped"
+
+
 def test_the_summary_is_markdown_and_json_without_nan():
     found = night(compare(rows((10,)), rows((20,)), MARGINS))
     assert "| REGRESSION | s | sponge | violation_rate | 1.00% | 2.00% |" in markdown(found)
@@ -250,6 +284,7 @@ margins = [{metric = "violation_rate", absolute = 0.1}]
         ('[{scenario = "a"}]', '[{scenario = "a"}, {scenario = "a"}]', "a is there twice"),
         ('[{scenario = "a"}]', "[]", "cells is empty"),
         ('scenario = "a", system', 'scenario = "b", system', "must be the scenario of a cell"),
+        ('[{scenario = "a"}]', '[{scenario = "a", systems = ["vpa"]}]', "must be among the systems of its cell"),
         ("seeds = 2", "seed = 2", "unknown key 'seed'; did you mean 'seeds'"),
     ],
 )
