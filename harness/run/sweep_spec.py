@@ -44,9 +44,18 @@ class SweepSpec:
                 raise bad_value(f"{place}: axes", key, values, "must be a list of at least one value")
             if any(value in values[:at] for at, value in enumerate(values)):
                 raise bad_value(f"{place}: axes", key, values, "must not name a value twice")
+            if len({_column_kind(value) for value in values}) > 1:
+                raise bad_value(f"{place}: axes", key, values, "must be of one kind: all numbers, all texts, ...")
         names = [case.name for case in self.cases]
         if len(set(names)) != len(names):
             raise bad_value(place, "cases", names, "each case must have a name of its own")
+
+
+def _column_kind(value: Any) -> str:
+    """What a value is as a cell of a table, whose columns have one type each; a list is written as text."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return "number"
+    return "text" if isinstance(value, str | list) else type(value).__name__
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ def points_of(
     """All points, checked: the cases in order, and in each the combinations of the axes, the last axis fastest.
 
     systems: who runs, in place of the scenario's; a case's own systems that are not among them do not run. Raises
-    UsageError for a key or value the scenario does not know, with the nearest.
+    UsageError for a key or value the scenario does not know, with the nearest, and when no point has a system to run.
     """
     found = []
     for case in spec.cases or (Case(""),):
@@ -90,6 +99,9 @@ def points_of(
                     raise unknown_name(f"{place}: {SWEEP}", "system", name, known_systems)
             runs = tuple(name for name in (case.systems or wanted) if not systems or name in systems)
             found.append(PointSpec(case.name, chosen, scenario, runs))
+    if not any(point.systems for point in found):
+        cases = ", ".join(repr(case.name) for case in spec.cases)
+        raise UsageError(f"{place}: {SWEEP}: no system to run; none of {', '.join(systems)} is in the cases {cases}")
     return found
 
 

@@ -1,7 +1,9 @@
 """From the table of a scenario and the flags to the points of a sweep."""
 
+import json
 import re
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,6 +49,23 @@ def test_the_points_are_all_combinations_with_the_last_axis_fastest(slos_s, payl
 def test_without_a_grid_there_is_one_point_the_scenario_itself():
     (point,) = points({})
     assert (point.values, point.describe()) == ({}, "as it is")
+
+
+@pytest.mark.parametrize("values", [[1, "two"], [True, 2], [1.0, [1.0, 2.0]]])
+def test_an_axis_of_mixed_kinds_is_refused_by_name_before_anything_runs(values):
+    with pytest.raises(UsageError, match=r"axes: twin\.cold_start_s = .*; must be of one kind"):
+        SweepSpec({"twin.cold_start_s": values}).validate("t.toml: sweep")
+
+
+@pytest.mark.parametrize("values", [[1, 2.5], ["a", ["b", "c"]], [True, False]])
+def test_an_axis_of_one_kind_makes_a_column(values):
+    SweepSpec({"twin.cold_start_s": values}).validate("t.toml: sweep")
+    assert pa.array([json.dumps(v) if isinstance(v, list) else v for v in values]).to_pylist()
+
+
+def test_a_sweep_in_which_no_system_runs_is_refused():
+    with pytest.raises(UsageError, match=r"no system to run; none of fa2 is in the cases 'one'"):
+        points({"cases": [{"name": "one", "systems": ["sponge"]}]}, systems=("fa2",))
 
 
 def test_points_that_differ_in_one_key_have_other_digests():
