@@ -57,11 +57,6 @@ class Difference:
         """Whether the bound is kept. What cannot be compared does not keep it."""
         return bool(abs(self.off) <= self.bound.most + 1e-12)
 
-    @property
-    def by_chance(self) -> bool:
-        """Whether the real value lies where the twin's own draws lie."""
-        return self.low <= self.real <= self.high
-
 
 @dataclass(frozen=True, slots=True)
 class Closing:

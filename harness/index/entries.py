@@ -53,11 +53,6 @@ def manifests_of(folder: Path) -> list[Path]:
     return [*sorted(folder.glob(SESSION_MANIFESTS)), *sorted(folder.glob(SWEEP_MANIFEST))]
 
 
-def scan(results: Path) -> list[Entry]:
-    """All entries under a folder of results, read anew, oldest first."""
-    return in_time([read_entry(folder) for folder in entry_folders(results)])
-
-
 def in_time(entries: Iterable[Entry]) -> list[Entry]:
     """Oldest first; one whose time is not known comes first of all."""
     return sorted(entries, key=lambda entry: (entry.started_utc, str(entry.folder)))

@@ -89,11 +89,6 @@ def test_the_value_of_the_twin_is_the_median_of_its_draws():
     assert difference(rows, "sponge", BOUNDS[1]).off == pytest.approx(0.05)
 
 
-def test_a_real_value_among_the_draws_is_said_to_be_there_by_chance():
-    rows = rows_of(("real", 1.0, 0, 1.0), ("twin", 0.8, 0, 1.0), ("twin", 1.3, 0, 1.0))
-    assert difference(rows, "sponge", BOUNDS[1]).by_chance
-
-
 def test_seeds_are_averaged_before_they_are_compared():
     frames = [
         measured(Label("sponge", seed, source), requests(slower), decisions(), CONDITIONS)
