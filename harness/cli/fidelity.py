@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +15,6 @@ from harness.backends.choose import BACKENDS, choose_backend
 from harness.backends.service import ServiceBackend
 from harness.cli.display import Watcher
 from harness.cli.run import (
-    OVERHEAD_S,
     RESULTS,
     chosen_systems,
     latency_for,
@@ -30,6 +29,7 @@ from harness.fidelity.measures import Conditions, Label, measured, measured_fold
 from harness.fidelity.report import Context, verdict, write_report
 from harness.figures.fidelity import save_fidelity
 from harness.latency import LatencyModel
+from harness.progress.run import OVERHEAD_S
 from harness.replica.models import model_file
 from harness.results import run_folders
 from harness.run.bench import RunRequest, check_systems, load_traces, new_run_id, prepare, run_benchmark, seeds_of
@@ -37,9 +37,7 @@ from harness.run.fidelity_calibration import (
     MUCH_OTHER_CORES,
     Calibration,
     calibrate,
-    calibration_path,
-    identity_of,
-    load_calibration,
+    calibration_for,
     real_manifest,
     save_calibration,
 )
@@ -52,6 +50,7 @@ from systems import SYSTEMS
 
 CALIBRATION_SEED = 1001  # far from the seeds that are judged: its plan is another one
 DRAWS = 15
+ONLY_NEW = ("systems", "seeds", "backend", "out", "mirror", "model", "base_image")  # they say what is run
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,7 @@ class Asked:
 
 
 def fidelity(
+    context: typer.Context,
     scenario: Annotated[str, typer.Argument(help="Scenario to run for real and in the twin; not with --run.")] = "",
     run: Annotated[
         Path | None, typer.Option(help="Folder of a real run to hold against its twin, in place of a new run.")
@@ -105,6 +105,8 @@ def fidelity(
     """
     console = Console()
     refuse_misuse(scenario, run, calibration, calibrate_now=calibrate_now, plain=plain)
+    if run is not None:
+        refuse_idle_options(given_options(context))
     given = calibrate(run_folders(calibration)) if calibration else None
     if run is None:
         asked = asked_for(console, scenario, systems, seeds, out, mirror, model, fresh=calibrate_now)
@@ -132,6 +134,19 @@ def refuse_misuse(
         raise UsageError("--calibrate, --calibration: a new calibration, or one from a run; one of the two")
 
 
+def given_options(context: typer.Context) -> set[str]:
+    """The parameters somebody gave, as opposed to defaults."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source is not None and source.name != "DEFAULT"}
+
+
+def refuse_idle_options(given: set[str]) -> None:
+    """Raise UsageError for options that say what is run, where the run was made before."""
+    idle = [f"--{name.replace('_', '-')}" for name in ONLY_NEW if name in given]
+    if idle:
+        raise UsageError(f"{', '.join(idle)}: of a new run; --run takes one that was made, leave them away")
+
+
 def asked_for(
     console: Console,
     scenario: str,
@@ -149,7 +164,7 @@ def asked_for(
     names = chosen_systems(systems, chosen)
     traces = load_traces(chosen, mirror)
     say_traces(console, traces)
-    request = RunRequest(chosen, names, seeds_of(seeds), out, mirror, model)
+    request = RunRequest(chosen, names, seeds_of(seeds), out, mirror, model, scenario)
     check_systems(request)
     return Asked(request, traces, fresh)
 
@@ -165,10 +180,7 @@ def run_and_calibrate(
         if wanted:
             calibrated_on = None if asked.fresh else at_hand(asked, place.name, latency)
         if wanted and calibrated_on is None:
-            request = RunRequest(
-                asked.request.scenario, asked.request.systems, (CALIBRATION_SEED,), asked.request.out,
-                asked.request.mirror, asked.request.model,
-            )  # fmt: skip
+            request = replace(asked.request, seeds=(CALIBRATION_SEED,))
             say(console, f"calibrating the twin on seed {CALIBRATION_SEED}")
             folder = run_once(console, request, asked.traces, place, latency)
             calibrated_on = calibrate(run_folders(folder))
@@ -210,10 +222,8 @@ def at_hand(asked: Asked, backend: str, latency: LatencyModel) -> Calibration | 
 
 
 def cached_calibration(run: Path) -> Calibration | None:
-    """The cached calibration for what a run used, unless it comes from this very run."""
-    manifest = real_manifest(run_folders(run)[0])
-    found = load_calibration(calibration_path(manifest["model"]["name"], identity_of(manifest)))
-    return None if found is not None and run.resolve().name in found.run_ids else found
+    """The cached calibration for what a run used, unless it was disturbed, or comes from this very run."""
+    return calibration_for(run.resolve().name, real_manifest(run_folders(run)[0]))
 
 
 def judge(console: Console, run: Path, calibration: Calibration | None, draws: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +18,15 @@ MOST_REPLAYED = 500_000  # requests of one system and seed; more would take minu
 class Rescues:
     """What alone would have saved the violations of one folder. replayed: the violations of the unchanged replay.
 
-    label: what the replays are, for people; why_not: when there are none, the reason.
+    label: what the replays are, for people; why_not: when there are none, the reason. ids: of the requests, ascending,
+    in the order of `replayed`.
     """
 
     replayed: Bools | None
     changes: tuple[Rescue, ...]
     label: str
     why_not: str = ""
+    ids: Sequence[int] = ()
 
 
 def rescues_of(folder: Path, examined: Examined) -> Rescues:
@@ -39,4 +42,4 @@ def rescues_of(folder: Path, examined: Examined) -> Rescues:
     changes = tuple(Rescue(c.name, c.size, violated, c.is_chance) for c, violated in found.changed)
     what = "the twin of this real run" if found.is_real else "this run simulated again"
     parts = [f"{what}; unchanged it agrees with the run on {found.agrees:.1%} of requests", *found.notes]
-    return Rescues(found.unchanged, changes, "; ".join(parts))
+    return Rescues(found.unchanged, changes, "; ".join(parts), ids=found.ids.tolist())

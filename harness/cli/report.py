@@ -48,7 +48,7 @@ def report(
 def replayed_of(member: Member) -> Replayed:
     """The replays of a member, as the page takes them."""
     found = rescues_of(member.folder, member.examined)
-    return Replayed(found.replayed, found.changes, found.label, found.why_not)
+    return Replayed(found.replayed, found.changes, found.label, found.why_not, found.ids)
 
 
 def profile_notes(run: Gathered) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from harness.cli.simulated import SIMULATED, run_in_twin
 from harness.errors import Interrupted, RunInvalid, UsageError, bad_value, unknown_name
 from harness.latency import LatencyModel
 from harness.profile import Grid, ProfileRequest, obtain_profile
+from harness.progress.run import OVERHEAD_S
 from harness.replica.models import model_file
 from harness.results import Summary, summaries
 from harness.run.bench import (
@@ -39,7 +40,6 @@ from systems import SYSTEMS
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 MUCH_OTHER_CORES = 0.6  # gateway, load generator and harness together stay well below this
-OVERHEAD_S = 8.0  # starting and stopping one system, for the estimate of the time left
 
 
 def run(
@@ -49,6 +49,7 @@ def run(
     ] = "auto",
     systems: Annotated[str, typer.Option(help="Comma-separated systems.  [default: the scenario's]")] = "",
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds; every system gets each seed's plan.")] = 1,
+    first_seed: Annotated[int, typer.Option(min=0, help="The first of the seeds; the others follow it.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
     mirror: Annotated[Path | None, typer.Option(help="Folder with the traces' files, in place of a download.")] = None,
     model: Annotated[str, typer.Option(help="Built-in model or ONNX file.  [default: the scenario's]")] = "",
@@ -78,7 +79,7 @@ def run(
     model_file(model or chosen.service.model)
     traces = load_traces(chosen, mirror)
     say_traces(console, traces)
-    request = RunRequest(chosen, names, seeds_of(seeds), out, mirror, model)
+    request = RunRequest(chosen, names, seeds_of(seeds, first_seed), out, mirror, model, scenario)
     check_systems(request)
     session_s = 0.0 if backend == SIMULATED else chosen.plan.duration_s + OVERHEAD_S
     watch = Watcher(console, len(names) * seeds, session_s)
@@ -94,9 +95,8 @@ def run(
     found = summaries(prepared.folder, names)
     console.print(results_table(found))
     say(console, CAPTION)
-    for line in dict.fromkeys(unmeetable(manifest) for manifest in manifests):
-        if line:
-            say(console, line)
+    for line in filter(None, dict.fromkeys(map(unmeetable, manifests))):
+        say(console, line)
     for summary in found:
         if summary.other_cores > MUCH_OTHER_CORES:
             say(console, other_load(summary))

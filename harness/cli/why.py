@@ -110,8 +110,7 @@ def tell(console: Console, examined: Examined, rescues: Rescues, top: int) -> No
         say(console, f"what alone would have saved them ({rescues.label})")
         console.print(rescue_table(rescue_rows(rescues.replayed, rescues.changes)))
         say(console, RESCUE_CAPTION)
-        saved = smallest_rescue(rescues.replayed, rescues.changes)
-        found = found.assign(saved_by=[saved[at] for at in found.index])
+        found = found.assign(saved_by=saviours(found["id"], rescues))
     elif rescues.why_not:
         say(console, rescues.why_not)
     if top:
@@ -119,6 +118,14 @@ def tell(console: Console, examined: Examined, rescues: Rescues, top: int) -> No
         say(console, f"the latest {len(worst)} of them")
         console.print(worst_table(worst))
         say(console, WORST_CAPTION)
+
+
+def saviours(ids: pd.Series, rescues: Rescues) -> list[str]:
+    """Of each of these requests the smallest change that alone saves it; empty where none does."""
+    if rescues.replayed is None:
+        return [""] * len(ids)
+    saved = dict(zip(rescues.ids, smallest_rescue(rescues.replayed, rescues.changes), strict=True))
+    return [saved.get(int(one), "") for one in ids]
 
 
 def cause_table(rows: pd.DataFrame) -> Table:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from harness.report.gather import Gathered
 from harness.report.numbers import Line, interval, percent
-from harness.stats.paired import difference, runs_needed, sign_flip_p
+from harness.stats.paired import ALPHA, difference, holm, runs_needed, sign_flip_p
 
-ALPHA = 0.05
+Pairs = tuple[list[float], list[float]]
 
 
 def conclusion(run: Gathered, lines: Sequence[Line]) -> list[str]:
@@ -28,7 +28,7 @@ def conclusion(run: Gathered, lines: Sequence[Line]) -> list[str]:
 def _violations(run: Gathered, lines: Sequence[Line]) -> str:
     place = "in the twin (simulated)" if run.is_simulated else f"on the {run.facts['backend']['backend']} backend"
     runs = f"{len(run.seeds)} seeds" if len(run.seeds) > 1 else f"seed {run.seeds[0]}"
-    many = _among([f"{line.planned:,}" for line in lines])
+    many = _among([line.planned for line in lines])
     none = [line.system for line in lines if not line.violations]
     some = sorted((line for line in lines if line.violations), key=lambda line: line.rate.value)
     parts = [f"{_list(none)} violated no deadline"] if none else []
@@ -64,23 +64,33 @@ def _uncertainty(run: Gathered, lines: Sequence[Line]) -> str:
         return f"there is one run per system, so nothing says how far another would differ{within}"
     if not others:
         return f"the interval of its violation rate over {pairs} runs is {interval(first.rate)}"
-    needed = runs_needed(len(others), ALPHA)
+    compared = {line.system: _paired_rates(run, first.system, line.system) for line in others}
+    return _largest_gap(first.system, compared)
+
+
+def _largest_gap(ours: str, compared: Mapping[str, Pairs]) -> str:
+    """The system furthest from ours, its p corrected for all it was chosen from (Holm)."""
+    pairs = min(len(rates) for rates, _ in compared.values())
+    needed = runs_needed(len(compared), ALPHA)
     if pairs < needed:
         return (
             f"with {pairs} runs per system no test can tell systems apart at the 5 % level ({needed} are needed), "
             "so these are differences between runs, not yet between systems"
         )
-    other = max(others, key=lambda line: abs(line.rate.value - first.rate.value))
-    ours, theirs = _paired_rates(run, first.system, other.system)
-    gap, p = difference(ours, theirs), sign_flip_p(ours, theirs)
+    gaps = [difference(*rates) for rates in compared.values()]
+    at = max(range(len(gaps)), key=lambda k: abs(gaps[k].value))
+    gap, p = gaps[at], holm([sign_flip_p(*rates) for rates in compared.values()])[at]
+    many = len(compared)
+    corrected = f", corrected for {many} comparisons (Holm)" if many > 1 else ""
+    alone = "95 % interval, of this comparison alone," if many > 1 else "95 % interval"
     return (
-        f"over {len(ours)} paired runs the violation rate of {first.system} less that of {other.system} is "
-        f"{100 * gap.value:+.2f} points (95 % interval {100 * gap.low:+.2f} to {100 * gap.high:+.2f}; sign-flip test, "
-        f"p = {p:.3g}, not corrected for other comparisons)"
+        f"over {gap.n} paired runs the violation rate of {ours} less that of {list(compared)[at]} is "
+        f"{100 * gap.value:+.2f} points ({alone} {100 * gap.low:+.2f} to {100 * gap.high:+.2f}; sign-flip test, "
+        f"p = {p:.3g}{corrected})"
     )
 
 
-def _paired_rates(run: Gathered, ours: str, theirs: str) -> tuple[list[float], list[float]]:
+def _paired_rates(run: Gathered, ours: str, theirs: str) -> Pairs:
     one, other = ({m.seed: m.summary.violation_rate for m in run.of(system)} for system in (ours, theirs))
     seeds = sorted(one.keys() & other.keys())
     return [one[seed] for seed in seeds], [other[seed] for seed in seeds]
@@ -96,8 +106,9 @@ def _invalid(run: Gathered) -> str:
     return f"{len(bad)} of {len(run.members)} runs are invalid, {share} ({reasons}{more})"
 
 
-def _among(texts: Sequence[str]) -> str:
-    return texts[0] if len(set(texts)) == 1 else f"{texts[0]} to {texts[-1]}"
+def _among(numbers: Sequence[int]) -> str:
+    least, most = min(numbers), max(numbers)
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _list(parts: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,16 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replayed:
-    """Replays of one folder with one thing changed, or why there are none. See `harness.autopsy.rescue`."""
+    """Replays of one folder with one thing changed, or why there are none. See `harness.autopsy.rescue`.
+
+    ids: of the requests, in the order of `violated`.
+    """
 
     violated: Bools | None = None
     changes: tuple[Rescue, ...] = ()
     label: str = ""
     why_not: str = ""
+    ids: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

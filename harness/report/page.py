@@ -149,12 +149,12 @@ def slowest(member: Member, replayed: Replayed) -> tuple[Slow, ...]:
     requests = member.examined.requests.nlargest(SLOWEST, "whole_s")
     if not len(requests):
         return ()
-    saved = smallest_rescue(replayed.violated, replayed.changes) if replayed.violated is not None else None
+    names = smallest_rescue(replayed.violated, replayed.changes) if replayed.violated is not None else []
+    saved = dict(zip(replayed.ids, names, strict=True))
     longest_s = float(requests["whole_s"].max())
     times = cause_times(requests)
     return tuple(
-        _slow(row, times.loc[index], longest_s, saved[int(str(index))] if saved else "")
-        for index, row in requests.iterrows()
+        _slow(row, times.loc[index], longest_s, saved.get(int(row["id"]), "")) for index, row in requests.iterrows()
     )
 
 

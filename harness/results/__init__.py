@@ -1,8 +1,9 @@
 """What a finished run says, from its Parquet and manifests: numbers per run, rows per request, cores over time."""
 
-from harness.results.cores import CoreSeries, core_series, granted_core_s, resizes, series_of, used_core_s
+from harness.outcome import used_core_s, violated
+from harness.results.cores import CoreSeries, core_series, granted_core_s, resizes, series_of
 from harness.results.folders import finished_manifest, run_folders
-from harness.results.requests import per_request, violated, violations
+from harness.results.requests import per_request, violations
 from harness.results.summary import Summary, summaries, summarise, summary_row
 
 __all__ = [

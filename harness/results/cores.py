@@ -91,14 +91,6 @@ def granted_core_s(decisions: pa.Table, start: tuple[float, int], duration_s: fl
     return series_of(decisions, start, duration_s).core_s
 
 
-def used_core_s(usage: pa.Table, duration_s: float) -> float:
-    """CPU time the replicas used in [0, duration_s), s; a reading that reaches beyond counts in proportion."""
-    readings = usage.select(["t_s", "replica", "used_cores"]).to_pandas()
-    before_s = readings.groupby("replica", sort=False)["t_s"].shift().fillna(readings["t_s"])
-    within_s = (readings["t_s"].clip(upper=duration_s) - before_s).clip(lower=0.0)
-    return float((readings["used_cores"] * within_s).sum())
-
-
 def resizes(decisions: pa.Table, start_cores: float) -> int:
     """How often the effective cores of a replica changed."""
     levels = np.concatenate(([start_cores], floats(decisions, "effective_cores")))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from harness.outcome import violated
 from harness.results.columns import floats, is_value
 from harness.tables import REQUESTS, read_parquet
 
@@ -36,13 +37,6 @@ def per_request(folder: Path, also: Sequence[str] = ()) -> pd.DataFrame:
         budget_s=frame["deadline_s"] - frame["due_s"],
         violated=violated(table),
     )
-
-
-def violated(requests: pa.Table) -> npt.NDArray[np.bool_]:
-    """Which rows were not served, or were received after their deadline."""
-    late = floats(requests, "received_s") > floats(requests, "deadline_s")
-    flags: npt.NDArray[np.bool_] = ~is_value(requests, "status", "served") | late
-    return flags
 
 
 def violations(requests: pa.Table) -> int:

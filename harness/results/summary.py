@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.results.cores import granted_core_s, resizes, start_of, used_core_s
+from harness.outcome import used_core_s
+from harness.results.cores import granted_core_s, resizes, start_of
 from harness.results.folders import finished_manifest, run_folders
 from harness.results.requests import OUTCOME, served_latency_s, violations
 from harness.tables import DECISIONS, REQUESTS, USAGE, parquet_pieces, read_parquet

@@ -38,7 +38,10 @@ ANY_PROFILE = "yolov5s-nonnegative"  # to see whether a system can be built, any
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What the user asked for. mirror: folder with the traces' files; None looks in the usual places."""
+    """What the user asked for. mirror: folder with the traces' files; None looks in the usual places.
+
+    asked: the scenario as it was asked for, a name or the path of its file; empty when nobody says.
+    """
 
     scenario: Scenario
     systems: tuple[str, ...]
@@ -46,6 +49,7 @@ class RunRequest:
     out: Path
     mirror: Path | None = None
     model: str = ""
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +196,7 @@ def common_facts(
     return {
         "scenario": request.scenario.resolved(),
         "scenario_sha256": request.scenario.sha256,
-        "asked": {"systems": list(request.systems), "seeds": list(request.seeds)},
+        "asked": {"scenario": asked_scenario(request), "systems": list(request.systems), "seeds": list(request.seeds)},
         "traces": describe_traces(request.scenario.plan, traces),
         "model": {"name": model.name, "sha256": model.sha256},
         "latency": latency.to_dict(),
@@ -201,6 +205,12 @@ def common_facts(
         "packages": package_versions(),
         "selftest": cached_selftest(),
     }
+
+
+def asked_scenario(request: RunRequest) -> str:
+    """What `run` takes for this scenario anywhere on this machine: its name, or the whole path of its file; empty when
+    nobody says."""
+    return str(Path(request.asked).resolve()) if request.asked.endswith(".toml") else request.asked
 
 
 def check_systems(request: RunRequest) -> None:
@@ -220,6 +230,6 @@ def prepare(request: RunRequest, latency: LatencyModel, traces: dict[str, Trace]
     return Prepared(request, run_id, folder, model, latency, common_facts(request, model, latency, traces))
 
 
-def seeds_of(count: int) -> tuple[int, ...]:
-    """Seeds 1..n."""
-    return tuple(range(1, count + 1))
+def seeds_of(count: int, first: int = 1) -> tuple[int, ...]:
+    """So many seeds, one after the other."""
+    return tuple(range(first, first + count))

@@ -192,6 +192,19 @@ def load_calibration(path: Path) -> Calibration | None:
         raise UsageError(f"{path}: not a calibration this program can read ({error}); delete it") from error
 
 
+def kept_calibration(name: str, identity: Mapping[str, str]) -> Calibration | None:
+    """The cached calibration of this identity; None when there is none, or a busy machine disturbed it: such a one
+    serves the run it was made for and no other. Raises UsageError when it is not a calibration."""
+    found = load_calibration(calibration_path(name, identity))
+    return None if found is None or found.disturbed else found
+
+
+def calibration_for(run_id: str, manifest: Mapping[str, Any]) -> Calibration | None:
+    """The cached calibration that belongs to what a real run used, unless it comes from this very run."""
+    found = kept_calibration(manifest["model"]["name"], identity_of(manifest))
+    return None if found is not None and run_id in found.run_ids else found
+
+
 def save_calibration(name: str, calibration: Calibration) -> Path:
     """Write it whole or not at all; returns the file. Raises UsageError when the folder cannot be written."""
     path = calibration_path(name, calibration.identity)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from harness.control import plan_actions, replica_name
+from harness.outcome import used_core_s
 from harness.tables import DECISIONS, REQUESTS, USAGE, read_parquet
 from harness.types import Action, AddReplica, Allocation, Resize, SetBatch, SetThreads
 
@@ -73,16 +74,6 @@ def observed_in(requests: pa.Table, decisions: pa.Table, usage: pa.Table, start:
         _finite(_floats(requests, "received_s") - _floats(requests, "finished_s")),
         used_core_s(usage),
     )
-
-
-def used_core_s(usage: pa.Table) -> float:
-    """CPU time of all replicas over all readings, s: each says the mean since the one before."""
-    total_s, before_s = 0.0, dict[str, float]()
-    for row in usage.sort_by("t_s").select(["t_s", "replica", "used_cores"]).to_pylist():
-        name, t_s = row["replica"], row["t_s"]
-        total_s += row["used_cores"] * (t_s - before_s.get(name, t_s))
-        before_s[name] = t_s
-    return total_s
 
 
 def batches_of(requests: pa.Table) -> tuple[Served, ...]:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy.optimize import nnls
 
 from harness.run.fidelity_observed import Cell
+from harness.sim.service import distance
 from harness.types import threads_for
 
 Times = Mapping[Cell, Sequence[float]]
@@ -123,11 +124,6 @@ def spread_near(spreads: Mapping[Cell, Floats], cell: Cell) -> Floats:
         taken.append(spreads[near])
     together: Floats = np.concatenate(taken)
     return together / float(together.mean())
-
-
-def distance(one: Cell, other: Cell) -> float:
-    """Between cells, by ratio: 1 and 2 are as far apart as 4 and 8."""
-    return abs(math.log(one[0] / other[0])) + abs(math.log(one[1] / other[1]))
 
 
 def _fit(cells: Sequence[Weighed]) -> Level:

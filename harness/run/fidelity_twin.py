@@ -16,22 +16,18 @@ import numpy as np
 import pyarrow as pa
 
 from harness.errors import UsageError
-from harness.latency import LatencyModel
 from harness.plan.columns import Column
 from harness.record import decision_row
-from harness.replica.models import ModelFile
-from harness.run.bench import build_system, conditions_of, gateway_config
 from harness.run.fidelity_calibration import DELAYS, Calibration, delays_of, other_cores, real_manifest, run_name
 from harness.run.fidelity_observed import Cell, Observed, Served, observed
-from harness.run.fidelity_service import distance
 from harness.run.plans import plan_path
-from harness.run.twin_model import TwinModel, cached_profiles, everywhere, measured_model, remembered_model
-from harness.scenario import Scenario
-from harness.settings import from_mapping
+from harness.run.rebuilt import rebuilt
+from harness.run.twin_model import TwinModel
 from harness.sim.loop import Sinks
+from harness.sim.service import distance
 from harness.sim.simulation import Simulation, simulate
 from harness.tables import DECISIONS, PLAN, read_parquet, table_of
-from harness.types import Allocation, Applied, Decision, EngineSettings, Observation
+from harness.types import Applied, Decision, Observation
 
 T = TypeVar("T")
 TWIN = "twin"
@@ -85,38 +81,15 @@ def rerun_of(folder: Path, calibration: Calibration | None = None) -> Rerun:
     manifest = real_manifest(folder)
     if calibration is not None:
         refuse_own_calibration(folder, calibration)
-    place = str(folder / "manifest.json")
-    scenario = from_mapping(Scenario, manifest["scenario"], f"{place}: scenario")
-    system, seed = manifest["system"]["name"], int(manifest["seed"])
-    model = model_of(scenario, manifest, calibration)
-    policy, _ = build_system(system, conditions_of(scenario, model.latency), scenario)
-    engine = from_mapping(EngineSettings, manifest["system"]["resolved_engine"], f"{place}: system: engine")
-    served = ModelFile(Path(), manifest["model"]["name"], manifest["model"]["sha256"], 0, 0)  # nobody opens it
-    spec = model.spec(scenario.twin_of(system, f"{place}: twin"))
-    start = from_mapping(Allocation, manifest["start"], f"{place}: start")
-    gateway = gateway_config(scenario, served, model.latency, engine)
-    simulation = Simulation(gateway, policy, start, scenario.tick_s, spec, seed, model.ratios)
-    return Rerun(folder, manifest, observed(folder, manifest), simulation, plan_columns(folder, seed), model)
+    found = rebuilt(folder, manifest, calibration)
+    columns = plan_columns(folder, found.simulation.seed)
+    return Rerun(folder, manifest, observed(folder, manifest), found.simulation, columns, found.model)
 
 
 def refuse_own_calibration(folder: Path, calibration: Calibration) -> None:
     """Raise UsageError when a run would be judged by what was measured on itself."""
     if run_name(folder).partition("/")[0] in calibration.run_ids:
         raise UsageError(f"{folder}: the calibration comes from this very run; calibrate on another one")
-
-
-def model_of(scenario: Scenario, manifest: Mapping[str, Any], calibration: Calibration | None) -> TwinModel:
-    """The twin's model of a run: the profile the run itself used, with a calibration from other runs."""
-    latency = LatencyModel.from_dict(manifest["latency"])
-    cached = cached_profiles(manifest["model"]["name"], scenario.service.image_shape, {})
-    same = [profile for profile in cached if profile.latency == latency]
-    if same:
-        plain = measured_model(same[0])
-    else:
-        plain = remembered_model(latency, {"kind": "measured", "name": latency.name, "from": "the run's manifest"})
-        note = "note: this run's profile is no longer cached; the spread of its cells together is taken for each"
-        plain = replace(plain, notes=(note,))
-    return everywhere(plain, scenario, calibration)
 
 
 def plan_columns(folder: Path, seed: int) -> dict[str, Column]:

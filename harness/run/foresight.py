@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from harness.latency import LatencyModel
 from harness.oracle.foresight import Foresight, Ways
 from harness.policy.conditions import Conditions
 from harness.scenario import Scenario
-from harness.sim.service import Cell
+from harness.sim.service import Cell, distance
 from harness.sim.spec import TwinSpec
 from harness.tables import PLAN, read_parquet
 
@@ -52,7 +51,7 @@ class Luck:
 
     def _cell_times_s(self, batch: int, cores: float) -> list[float]:
         mean_s = self._latency.predict_s(batch, cores)
-        cell = min(self._ratios, key=lambda known: _distance(known, (batch, cores)))
+        cell = min(self._ratios, key=lambda known: distance(known, (batch, cores)))
         return [mean_s * ratio for ratio in self._ratios[cell]]
 
 
@@ -78,8 +77,3 @@ def foresight_of(
         ratios=ratios if sampled else (),
         draw_s=Luck(conditions.latency, known).draw_s if sampled and known is not None else None,
     )
-
-
-def _distance(one: Cell, other: Cell) -> float:
-    """As `harness.sim.service` finds the nearest cell; a test holds the two equal."""
-    return abs(math.log(one[0] / other[0])) + abs(math.log(one[1] / other[1]))

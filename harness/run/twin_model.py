@@ -15,8 +15,7 @@ from harness.profile import Profile
 from harness.profile.store import load_profile
 from harness.profile.values import by_cell, identity_key
 from harness.published import published_model
-from harness.run.fidelity_calibration import Calibration, calibration_path, load_calibration, measured_spec
-from harness.run.fidelity_service import distance as distance
+from harness.run.fidelity_calibration import Calibration, kept_calibration, measured_spec
 from harness.run.fidelity_service import service_times
 from harness.scenario import Scenario
 from harness.sim.service import Cell
@@ -65,10 +64,8 @@ def twin_model(scenario: Scenario, model_name: str, host: Mapping[str, Any], bac
 
 
 def calibration_of(profile: Profile) -> Calibration | None:
-    """The cached calibration that belongs to a profile; one of a busy machine serves the run it was made for and no
-    other."""
-    found = load_calibration(calibration_path(profile.name, profile.identity))
-    return None if found is None or found.disturbed else found
+    """The cached calibration that belongs to a profile, if there is one."""
+    return kept_calibration(profile.name, profile.identity)
 
 
 def measured_model(profile: Profile) -> TwinModel:

@@ -1,8 +1,8 @@
 """What if one thing had been different: the same run again in the twin, one change at a time.
 
-The unchanged replay is the yardstick: of a simulated run it is that run, request by request; of a real run it is its
-twin, fed with the times the requests were really sent. A change is said to save a violation when the request violates
-in the unchanged replay and not in the changed one.
+The unchanged replay is the yardstick: of a simulated run it is that run, request by request, or there is no replay;
+of a real run it is its twin, fed with the times the requests were really sent. A change is said to save a violation
+when the request violates in the unchanged replay and not in the changed one.
 """
 
 from __future__ import annotations
@@ -15,26 +15,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from harness.cache import cache_dir
-from harness.latency import LatencyModel
+from harness.errors import UsageError
+from harness.outcome import violated
 from harness.plan.columns import Column
-from harness.profile.store import load_profile
-from harness.replica.models import ModelFile
-from harness.run.bench import build_system, conditions_of, gateway_config
+from harness.run.fidelity_calibration import calibration_for
 from harness.run.plans import plan_path
-from harness.run.twin_model import measured_model
-from harness.scenario import Scenario
+from harness.run.rebuilt import is_simulated, rebuilt
+from harness.run.simulated import PLAN_ROWS_AT_ONCE
 from harness.seams import Policy
-from harness.settings import from_mapping
 from harness.sim.loop import Sinks
-from harness.sim.service import Cell
 from harness.sim.simulation import Simulation, simulate
 from harness.tables import PLAN, REQUESTS, read_parquet
-from harness.types import Allocation, Decision, EngineSettings, Observation
+from harness.types import Allocation, Decision, Observation
 
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 Columns = Mapping[str, Column]
 OTHER_LUCK_SEED = 1_000_003
 
@@ -66,9 +62,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replayed:
-    """Whether each request violated, in order of id: unchanged, and under every change. agrees: share of requests
-    for which the unchanged replay says the same as the run itself."""
+    """Whether each planned request violated, in order of id: unchanged, and under every change. ids: of them.
 
+    agrees: share of requests for which the unchanged replay says the same as the run itself; 1 of a simulated run.
+    """
+
+    ids: Ints
     unchanged: Bools
     changed: Sequence[tuple[Change, Bools]]
     agrees: float
@@ -77,35 +76,40 @@ class Replayed:
 
 
 def replay_folder(folder: Path, manifest: Mapping[str, Any]) -> Replayed:
-    """Simulate one system on one seed again, unchanged and with every change. Raises UsageError when that cannot be."""
+    """Simulate one system on one seed again, unchanged and with every change.
+
+    Raises UsageError when that cannot be, or a simulated run does not come out as it was.
+    """
     requests = read_parquet(folder / "requests.parquet", REQUESTS).sort_by("id")
     replay = replay_of(folder, manifest, requests)
-    unchanged = violated(replay)
-    truth = _violated(requests)
-    agrees = float(np.mean(unchanged == truth)) if len(truth) == len(unchanged) else 0.0
-    found = [(change, violated(change.apply(replay))) for change in changes_for(replay)]
-    return Replayed(unchanged, found, agrees, replay.is_real, replay.notes)
+    ids = np.asarray(replay.plan["id"], dtype=np.int64)
+    unchanged = violations_in(replay)
+    same = unchanged == violations_of(requests, ids)
+    if not replay.is_real and not same.all():
+        raise UsageError(
+            f"{folder}: simulated again, {np.count_nonzero(~same)} of {len(ids)} requests come out otherwise; must be "
+            f"none: the code or a system has changed since commit {manifest.get('git_commit')}"
+        )
+    found = [(change, violations_in(change.apply(replay))) for change in changes_for(replay)]
+    return Replayed(ids, unchanged, found, float(np.mean(same)), replay.is_real, replay.notes)
+
+
+def violations_of(requests: pa.Table, ids: Ints) -> Bools:
+    """Whether each of these requests violated, ascending by id; one without a row did."""
+    flags = np.ones(len(ids), dtype=bool)
+    flags[np.searchsorted(ids, requests["id"].to_numpy())] = violated(requests)
+    return flags
 
 
 def replay_of(folder: Path, manifest: Mapping[str, Any], requests: pa.Table) -> Replay:
     """The run of a folder as a simulation. requests: its rows, ordered by id."""
-    place = str(folder / "manifest.json")
-    scenario = from_mapping(Scenario, manifest["scenario"], f"{place}: scenario")
-    latency = LatencyModel.from_dict(manifest["latency"])
-    ratios, notes = measured_ratios(latency)
-    is_real = manifest["backend"]["backend"] != "simulated"
-    spec = scenario.twin if ratios else replace(scenario.twin, service="mean")
-    conditions = conditions_of(scenario, latency)
-    policy, _ = build_system(manifest["system"]["name"], conditions, scenario)
-    engine = from_mapping(EngineSettings, manifest["system"]["resolved_engine"], f"{place}: system: engine")
-    model = ModelFile(Path(), manifest["model"]["name"], manifest["model"]["sha256"], 0, 0)  # nobody opens it
-    gateway = gateway_config(scenario, model, latency, engine)
-    seed = int(manifest["seed"])
-    start = from_mapping(Allocation, manifest["start"], f"{place}: start")
-    simulation = Simulation(gateway, policy, start, scenario.tick_s, spec, seed, ratios)
-    columns = _plan(folder, seed)
+    is_real = not is_simulated(manifest)
+    calibration = calibration_for(folder.resolve().parents[1].name, manifest) if is_real else None
+    found = rebuilt(folder, manifest, calibration)
+    columns = _plan(folder, found.simulation.seed)
     sent = _sent(columns, requests) if is_real else columns
-    return Replay(simulation, sent, columns["due_s"], scenario.cores.step_cores, is_real, notes)
+    notes = found.model.notes if is_real else ()
+    return Replay(found.simulation, sent, columns["due_s"], found.scenario.cores.step_cores, is_real, notes)
 
 
 def changes_for(replay: Replay) -> list[Change]:
@@ -120,29 +124,23 @@ def changes_for(replay: Replay) -> list[Change]:
         Change("+1 core", "one more core than the policy asks for, at all times", lambda r: _more_cores(r, 1.0))
     )
     changes.append(Change("infinite bandwidth", "every request reaches the server when it is created", _no_network))
-    if replay.simulation.spec.service == "sampled":
-        what = "nothing changed, other draws of the service times: the noise floor"
+    if is_drawn(replay.simulation):
+        what = "nothing changed, other draws (service times, routing): the noise floor"
         changes.append(Change("chance", what, _other_luck, is_chance=True))
     return changes
 
 
-def violated(replay: Replay) -> Bools:
+def violations_in(replay: Replay) -> Bools:
     """Simulate; per request in order of id whether it violated."""
     tables: list[pa.Table] = []
     simulate(replay.simulation, _pieces(replay.plan), tables.append, Sinks(_ignore, _ignore))
-    return _violated(pa.concat_tables(tables).sort_by("id")) if tables else np.zeros(0, dtype=bool)
+    return violated(pa.concat_tables(tables).sort_by("id")) if tables else np.zeros(0, dtype=bool)
 
 
-def measured_ratios(latency: LatencyModel) -> tuple[Mapping[Cell, Sequence[float]], tuple[str, ...]]:
-    """The measured spread of service times that belongs to a model; empty, with a note, when it is not at hand."""
-    if not latency.grid:
-        return {}, ()
-    folder = cache_dir() / "profiles"
-    for path in sorted(folder.glob(f"{latency.name}-*.json")):
-        profile = load_profile(path)
-        if profile is not None and profile.latency == latency:
-            return measured_model(profile).ratios, ()
-    return {}, (f"the latency profile {latency.name} of this run is no longer cached: mean service times instead",)
+def is_drawn(simulation: Simulation) -> bool:
+    """Whether another seed gives other service times or another routing."""
+    spread = any(len(ratios) > 1 for ratios in simulation.ratios.values())
+    return (spread and simulation.spec.service == "sampled") or simulation.spec.routing == "random"
 
 
 class MoreCores:
@@ -215,13 +213,9 @@ def _sent(plan: Columns, requests: pa.Table) -> dict[str, Column]:
 
 def _pieces(plan: Columns) -> Iterator[Columns]:
     order = np.argsort(plan["due_s"], kind="stable")
-    yield {name: column[order] for name, column in plan.items()}
-
-
-def _violated(requests: pa.Table) -> Bools:
-    served = np.asarray(pc.equal(requests["status"], "served"))
-    late: Bools = requests["received_s"].to_numpy(zero_copy_only=False) > requests["deadline_s"].to_numpy()
-    return ~served | late
+    for first in range(0, len(order), PLAN_ROWS_AT_ONCE):  # as the run itself took it: draws go by pieces
+        piece = order[first : first + PLAN_ROWS_AT_ONCE]
+        yield {name: column[piece] for name, column in plan.items()}
 
 
 def _ignore(*_: object) -> None:

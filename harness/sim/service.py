@@ -68,10 +68,10 @@ class ServiceTimes:
         mean_s = self.mean_s(batch, cores)
         if not self._ratios:
             return [mean_s]
-        cell = min(self._ratios, key=lambda known: _distance(known, (batch, cores)))
+        cell = min(self._ratios, key=lambda known: distance(known, (batch, cores)))
         return [mean_s * ratio for ratio in self._ratios[cell]]
 
 
-def _distance(one: Cell, other: Cell) -> float:
+def distance(one: Cell, other: Cell) -> float:
     """Between cells, by ratio: 1 and 2 are as far apart as 4 and 8. Batch sizes count as much as cores."""
     return abs(math.log(one[0] / other[0])) + abs(math.log(one[1] / other[1]))

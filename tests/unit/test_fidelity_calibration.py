@@ -9,17 +9,19 @@ import pytest
 from harness.cache import CACHE_VARIABLE
 from harness.errors import UsageError
 from harness.latency import GridCell, LatencyModel
+from harness.outcome import used_core_s
 from harness.run.fidelity_calibration import (
     MOST_VALUES,
     Calibration,
     calibrate,
     calibration_path,
+    kept_calibration,
     load_calibration,
     measured_spec,
     save_calibration,
     thinned,
 )
-from harness.run.fidelity_observed import batches_of, changes_of, used_core_s
+from harness.run.fidelity_observed import batches_of, changes_of
 from harness.run.twin_model import everywhere, remembered_model
 from harness.scenario import load_scenario
 from harness.sim.spec import TwinSpec
@@ -124,6 +126,13 @@ def test_a_calibration_survives_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     path = save_calibration("yolo-n", calibration())
     assert (path, load_calibration(path)) == (calibration_path("yolo-n", IDENTITY), calibration())
+
+
+@pytest.mark.parametrize(("other_cores", "taken"), [(0.5, True), (0.7, False)])
+def test_a_cached_calibration_of_a_busy_machine_is_taken_by_nobody(other_cores, taken, tmp_path, monkeypatch):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    save_calibration("yolo-n", calibration(other_cores=other_cores))
+    assert (kept_calibration("yolo-n", IDENTITY) is not None) is taken
 
 
 def test_a_missing_calibration_is_none(tmp_path):

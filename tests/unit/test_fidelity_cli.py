@@ -65,3 +65,10 @@ def test_a_run_of_the_twin_is_refused(tmp_path):
 @pytest.mark.parametrize("option", ["--draws", "--seeds"])
 def test_counts_begin_at_one(option):
     assert RUNNER.invoke(app, ["fidelity", "quickstart", option, "0"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "option", ["--systems", "--seeds", "--backend", "--out", "--mirror", "--model", "--base-image"]
+)  # fmt: skip
+def test_options_of_a_new_run_are_refused_beside_a_run_that_was_made(option, tmp_path):
+    assert f"{option}: of a new run" in refused("--run", tmp_path, option, "1")

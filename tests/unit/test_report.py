@@ -8,14 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harness.autopsy import Rescue
 from harness.cli.report import report
 from harness.errors import UsageError
 from harness.report import gather, render
 from harness.report.checks import checks
-from harness.report.conclusion import conclusion
+from harness.report.conclusion import _among, _largest_gap, conclusion
 from harness.report.figures import draw_cost
 from harness.report.gather import Replayed
 from harness.report.numbers import interval, line_of, ms, percent
+from harness.report.page import slowest
 from harness.report.reproduce import caveats, commands, shared_and_own
 from harness.report.svg import in_page_style, inline_svg
 from harness.stats.interval import Estimate
@@ -103,6 +105,66 @@ def test_the_command_names_scenario_backend_systems_and_seeds(run):
     assert commands(run)[-1] == (
         "sponge-bench run bursts --backend simulated --systems static-max,static-half --seeds 2"
     )
+
+
+def test_the_command_of_a_scenario_given_by_path_names_the_path(simulated_run, tmp_path):
+    manifests = simulated_run.glob("*/seed-*/manifest.json")
+    asked = json.loads(next(manifests).read_text(encoding="utf-8"))["asked"] | {"scenario": "/somewhere/bursts.toml"}
+    found = changed(simulated_run, tmp_path, asked=asked)
+    assert commands(found)[-1].startswith("sponge-bench run /somewhere/bursts.toml --backend simulated")
+    assert any("outside the shipped ones" in text for text in caveats(found))
+
+
+def test_a_scenario_nobody_knows_the_file_of_is_said_to_be_one(run):
+    assert any("does not say which file the scenario came from" in text for text in caveats(run))
+
+
+def test_seeds_that_do_not_begin_at_1_are_asked_for_by_the_first(run):
+    members = tuple(replace(m, summary=replace(m.summary, seed=m.seed + 1000)) for m in run.members)
+    assert commands(replace(run, members=members))[-1].endswith(" --seeds 2 --first-seed 1001")
+
+
+def test_seeds_with_a_gap_take_a_command_for_each_stretch(run):
+    members = tuple(replace(m, summary=replace(m.summary, seed=m.seed**3)) for m in run.members)
+    found = replace(run, members=members)
+    assert [c.partition(" --seeds ")[2] for c in commands(found)[-2:]] == ["1", "1 --first-seed 8"]
+    assert any("a command for each stretch" in text for text in caveats(found))
+
+
+def test_one_point_of_a_sweep_has_no_command_and_says_why(run):
+    point = replace(run, folder=run.folder.with_name("sweep-0123456789ab-01234567"))
+    assert (commands(point), "one point of a sweep" in caveats(point)[0]) == ([], True)
+
+
+def pairs(*gaps, runs=8):
+    """Rates of paired runs, one system after the other, that differ from ours by about these gaps."""
+    ours = [0.1 + 0.001 * k for k in range(runs)]
+    return {f"other-{gap}": (ours, [rate + gap * (1 + 0.01 * k) for k, rate in enumerate(ours)]) for gap in gaps}
+
+
+def test_the_p_of_the_largest_gap_is_corrected_for_all_systems_it_was_chosen_from():
+    alone, among = _largest_gap("ours", pairs(0.3)), _largest_gap("ours", pairs(0.1, 0.2, 0.3))
+    assert "p = 0.00781)" in alone
+    assert "other-0.3" in among
+    assert "p = 0.0234, corrected for 3 comparisons (Holm)" in among
+
+
+def test_a_range_goes_from_least_to_most():
+    assert (_among([2000, 3000, 1000]), _among([7, 7])) == ("1,000 to 3,000", "7")
+
+
+def test_what_saves_a_slow_request_is_looked_up_by_its_id(run):
+    member = run.of("static-half")[0]
+    ids = [-1, *member.examined.requests["id"]]  # one that was planned and has no row
+    violated = np.array([True, *member.examined.requests["violated"]])
+    slow = int(member.examined.requests.nlargest(1, "whole_s")["id"].iloc[0])
+    left = violated & (np.array(ids) != slow)
+    found = slowest(member, Replayed(violated, (Rescue("saviour", "", left),), ids=ids))
+    assert [one.saved_by for one in found] == ["saviour", *[""] * (len(found) - 1)]
+
+
+def test_latency_quantiles_are_said_to_be_of_served_requests(page):
+    assert re.findall(r"p(\d\d) of<br>served, ms", page) == ["50", "95", "99"]
 
 
 def test_uncommitted_changes_are_a_caveat(simulated_run, tmp_path):

@@ -7,9 +7,38 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from harness.run.whatif import MoreCores, changes_for, plus, replay_folder, replay_of, violated
-from harness.tables import REQUESTS, read_parquet
+from harness.errors import UsageError
+from harness.run.bench import RunRequest, prepare
+from harness.run.simulated import run_simulated
+from harness.run.twin_model import twin_model
+from harness.run.whatif import MoreCores, changes_for, plus, replay_folder, replay_of, violations_in, violations_of
+from harness.scenario import load_scenario
+from harness.tables import REQUESTS, read_parquet, table_of
 from harness.types import Allocation, Decision, Observation, ReplicaState
+from systems import SYSTEMS
+
+TWINS = """
+title = "a random router, slower service than published, an oracle"
+systems = ["fa2-prototype", "oracle"]
+[plan]
+duration_s = 12.0
+[plan.arrivals]
+kind = "poisson"
+rate_rps = 40.0
+[service]
+model = "tinycnn"
+image_shape = [32, 32, 3]
+[cores]
+min_cores = 1.0
+max_cores = 4.0
+step_cores = 1.0
+[profile]
+published = "yolov5s"
+service_ratios = [0.6, 0.87, 1.3]
+[overrides.fa2-prototype.twin]
+routing = "random"
+cold_start_s = [0.5, 2.0]
+"""
 
 
 def manifest_of(folder):
@@ -46,7 +75,57 @@ def test_the_unchanged_replay_of_a_simulated_run_is_that_run(replayed):
 
 
 def test_replaying_twice_gives_the_same(starved):
-    assert np.array_equal(violated(replay(starved)), violated(replay(starved)))
+    assert np.array_equal(violations_in(replay(starved)), violations_in(replay(starved)))
+
+
+@pytest.fixture(scope="module")
+def particular(tmp_path_factory):
+    """A simulated run whose twin is not the scenario's plain one."""
+    place = tmp_path_factory.mktemp("particular")
+    (place / "twins.toml").write_text(TWINS, encoding="utf-8")
+    request = RunRequest(load_scenario(str(place / "twins.toml"), SYSTEMS), ("fa2-prototype", "oracle"), (1,), place)
+    model = twin_model(request.scenario, "tinycnn", {})
+    prepared = prepare(request, model.latency, {}, "20260101T000000Z-twin")
+    run_simulated(prepared, {}, model, lambda _: None)
+    return prepared.folder
+
+
+@pytest.mark.parametrize("system", ["fa2-prototype", "oracle"])
+def test_routing_service_ratios_and_foresight_of_the_run_are_replayed(particular, system):
+    folder = particular / system / "seed-1"
+    found = replay_folder(folder, manifest_of(folder))
+    assert (found.unchanged.any(), found.agrees, found.notes) == (True, 1.0, ())
+
+
+def test_another_order_of_chance_is_told_apart_where_routing_is_random(particular):
+    assert "chance" in [change.name for change in changes_for(replay(particular / "fa2-prototype" / "seed-1"))]
+
+
+def test_a_simulated_run_that_does_not_come_out_again_is_refused(starved):
+    manifest = manifest_of(starved)
+    manifest["start"]["cores"] = 4.0
+    manifest["system"]["name"] = "static-max"
+    with pytest.raises(UsageError, match="requests come out otherwise; must be none"):
+        replay_folder(starved, manifest)
+
+
+def test_a_simulated_run_whose_profile_is_gone_is_refused_with_its_name(starved):
+    manifest = manifest_of(starved)
+    manifest["backend"]["model"] = {"kind": "measured", "name": "tinycnn", "measured_utc": "2026-01-02"}
+    with pytest.raises(UsageError, match="measured tinycnn 2026-01-02; at hand: no such profile"):
+        replay_folder(starved, manifest)
+
+
+def test_a_simulated_run_that_does_not_say_what_its_twin_was_is_refused(starved):
+    manifest = manifest_of(starved)
+    manifest["backend"] = {"backend": "simulated"}
+    with pytest.raises(UsageError, match="backend has no 'model'"):
+        replay_folder(starved, manifest)
+
+
+def test_violations_are_found_by_id_and_a_request_without_a_row_is_one():
+    rows = [{"id": k, "status": "served", "received_s": 1.0, "deadline_s": 2.0} for k in (0, 5)]
+    assert violations_of(table_of(rows, REQUESTS), np.array([0, 3, 5])).tolist() == [False, True, False]
 
 
 def test_more_cores_save_what_too_few_cores_lost(replayed):
