@@ -14,7 +14,6 @@ from harness.cli.display import Watcher
 from harness.cli.run import RESULTS, say
 from harness.cli.simulated import run_in_twin
 from harness.errors import UsageError
-from harness.replica.models import model_file
 from harness.results import finished_manifest, run_folders, summarise
 from harness.run.bench import RunRequest, check_systems, load_traces
 from harness.run.host import profile_host
@@ -24,12 +23,13 @@ from harness.run.oracle import (
     Spent,
     add_oracle,
     floor_of,
+    model_of_run,
     most_replicas,
+    refuse_other_code,
     scenario_of,
     write_account,
     write_prices,
 )
-from harness.run.twin_model import twin_model
 from harness.scenario import load_scenario
 from systems import SYSTEMS
 
@@ -78,7 +78,7 @@ def simulated(console: Console, scenario: str, seed: int, out: Path, mirror: Pat
     """A new run of the oracle and of all cores; its folder."""
     chosen = load_scenario(scenario, SYSTEMS)
     systems = ("static-max", ORACLE)
-    request = RunRequest(chosen, systems, (seed,), out, mirror)
+    request = RunRequest(chosen, systems, (seed,), out, mirror, asked=scenario)
     check_systems(request)
     watch = Watcher(console, len(systems), 0.0)
     traces = load_traces(chosen, mirror)
@@ -96,12 +96,14 @@ def seeds_in(folder: Path, seed: int | None) -> list[int]:
 def one_seed(console: Console, folder: Path, seed: int, mirror: Path | None) -> dict[str, Any]:
     """Everything about one seed of a run; the oracle is simulated when the run does not have it."""
     folders = [path for path in run_folders(folder) if path.name == f"seed-{seed}"]
-    manifest = finished_manifest(folders[0])
+    own = folder / ORACLE / f"seed-{seed}"
+    manifest = finished_manifest(next((path for path in folders if path != own), own))
     if manifest["backend"].get("backend") != "simulated":
         raise UsageError(f"{folder}: is not a simulated run; the floor is one of the twin")
-    model = twin_model(scenario_of(manifest), model_file(manifest["model"]["name"]).name, profile_host())
-    own = folder / ORACLE / f"seed-{seed}"
-    if own not in folders:
+    model = model_of_run(folder, manifest)
+    if own in folders:
+        refuse_other_code(folder, manifest, finished_manifest(own).get("git_commit"))
+    else:
         with console.status(f"seed {seed}: searching a schedule ..."):
             add_oracle(folder, manifest, model, load_traces(scenario_of(manifest), mirror))
         folders.append(own)

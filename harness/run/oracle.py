@@ -16,12 +16,13 @@ from harness.latency import LatencyModel
 from harness.oracle.floor import Floor, Proven
 from harness.run.bench import Prepared, RunRequest, conditions_of, prepare
 from harness.run.foresight import Known, foresight_of
+from harness.run.host import code_facts
 from harness.run.plans import PlannedSeed, plan_path
-from harness.run.simulated import Task, calibrated, run_task
+from harness.run.rebuilt import model_of_simulated, spec_of_simulated
+from harness.run.simulated import Task, run_task
 from harness.run.twin_model import TwinModel
 from harness.scenario import Scenario
 from harness.settings import from_mapping
-from harness.sim.spec import TwinSpec
 from harness.tables import DECISIONS, read_parquet, write_parquet
 from harness.traces import Trace
 
@@ -50,14 +51,31 @@ def scenario_of(manifest: Mapping[str, Any]) -> Scenario:
     return from_mapping(Scenario, manifest["scenario"], "manifest.json: scenario")
 
 
+def model_of_run(folder: Path, manifest: Mapping[str, Any]) -> TwinModel:
+    """The model the run of `manifest` used. Raises UsageError, naming both, when only another one is at hand."""
+    return model_of_simulated(scenario_of(manifest), manifest, str(folder))
+
+
+def refuse_other_code(folder: Path, manifest: Mapping[str, Any], oracle_commit: str | None) -> None:
+    """Raise UsageError, naming both, when a run and its oracle are not of the same commit."""
+    run_commit = manifest.get("git_commit")
+    if run_commit != oracle_commit:
+        raise UsageError(
+            f"{folder}: the run is of commit {run_commit}, its oracle of commit {oracle_commit}; must be the same. "
+            "Run the scenario again, with the oracle among its systems"
+        )
+
+
 def add_oracle(folder: Path, manifest: Mapping[str, Any], model: TwinModel, traces: dict[str, Trace]) -> None:
-    """Simulate the oracle on the plan that `manifest`, of another system in this run, was made with."""
+    """Simulate the oracle on the plan that `manifest`, of another system in this run, was made with.
+
+    Raises UsageError when the run was made by another commit.
+    """
     scenario, seed = scenario_of(manifest), int(manifest["seed"])
-    if LatencyModel.from_dict(manifest["latency"]) != model.latency:
-        raise UsageError(f"{folder}: its latency profile is no longer the newest of this host; run the scenario again")
+    refuse_other_code(folder, manifest, code_facts()["git_commit"])
     prepared = prepared_again(folder, scenario, manifest, model, traces)
     plan = PlannedSeed(seed, plan_path(folder, seed), dict(manifest["plan"]), manifest["plan_sha256"])
-    run_task(Task(prepared, ORACLE, plan, calibrated(model, scenario.profile)))
+    run_task(Task(prepared, ORACLE, plan, model))
 
 
 def prepared_again(
@@ -65,8 +83,9 @@ def prepared_again(
 ) -> Prepared:
     """A finished run as if it were still being made, to add to it."""
     request = RunRequest(
-        scenario, (ORACLE,), (int(manifest["seed"]),), folder.parent.parent, model=manifest["model"]["name"]
-    )
+        scenario, (ORACLE,), (int(manifest["seed"]),), folder.parent.parent, model=manifest["model"]["name"],
+        asked=manifest.get("asked", {}).get("scenario", ""),
+    )  # fmt: skip
     found = prepare(request, model.latency, traces, folder.name)
     return replace(found, folder=folder)
 
@@ -75,8 +94,8 @@ def floor_of(folder: Path, manifest: Mapping[str, Any], model: TwinModel) -> Flo
     """The floor of the plan of a run's seed, in the twin that the run of `manifest` happened in."""
     scenario = scenario_of(manifest)
     conditions = conditions_of(scenario, LatencyModel.from_dict(manifest["latency"]))
-    spec = from_mapping(TwinSpec, manifest["backend"]["twin"], "manifest.json: twin")
-    known = Known(spec, int(manifest["seed"]), calibrated(model, scenario.profile).ratios)
+    spec = spec_of_simulated(manifest, str(folder))
+    known = Known(spec, int(manifest["seed"]), model.ratios)
     return Floor.of(foresight_of(scenario, ORACLE, conditions, plan_path(folder, int(manifest["seed"])), known))
 
 

@@ -1,6 +1,7 @@
 """`sponge-bench oracle`: from a scenario to oracle.json, and from a finished run."""
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -110,3 +111,35 @@ def test_without_scenario_and_run_it_says_what_it_needs():
 def test_a_seed_the_run_does_not_have_is_refused(finished):
     _, _, error = invoke("oracle", "--run", finished[0], "--seed", "7")
     assert str(error).startswith("--seed = 7; ")
+
+
+def copy_of(run, place, where, **differences):
+    """A copy of the run with the manifests that match `where` changed."""
+    copy = place / run.parent.name / run.name
+    shutil.copytree(run, copy)
+    for path in copy.glob(where):
+        manifest = json.loads(path.read_text())
+        path.write_text(json.dumps(manifest | differences))
+    return copy
+
+
+def test_an_oracle_of_another_commit_than_its_run_is_refused(finished, tmp_path):
+    run = copy_of(finished[0], tmp_path, "oracle/*/manifest.json", git_commit="f" * 40)
+    _, _, error = invoke("oracle", "--run", run)
+    commit = json.loads((run / "sponge" / "seed-1" / "manifest.json").read_text())["git_commit"]
+    assert f"the run is of commit {commit}, its oracle of commit {'f' * 40}" in str(error)
+
+
+def test_an_oracle_is_not_added_to_a_run_of_another_commit(finished, tmp_path):
+    run = copy_of(finished[0], tmp_path, "*/*/manifest.json", git_commit="f" * 40)
+    shutil.rmtree(run / "oracle")
+    _, _, error = invoke("oracle", "--run", run)
+    assert f"the run is of commit {'f' * 40}, its oracle of commit " in str(error)
+
+
+def test_a_run_whose_profile_is_gone_is_refused_with_both_named(finished, tmp_path):
+    model = {"kind": "published", "name": "yolov5s", "service_ratios": [0.5]}
+    backend = json.loads((finished[0] / "sponge" / "seed-1" / "manifest.json").read_text())["backend"]
+    run = copy_of(finished[0], tmp_path, "*/*/manifest.json", backend=backend | {"model": model})
+    _, _, error = invoke("oracle", "--run", run)
+    assert "published yolov5s [0.5]; at hand: the latency profile published yolov5s." in str(error)
