@@ -1,8 +1,9 @@
 """The table of an independent simulation (spec of Sponge, section 7), from the scenario `ideal-server`.
 
-Both simulations draw three seeds of their own: a number agrees when it lies within the spread of ours, widened on
-either side by as much again and 0.1 points. The cell `static-16` with b = 1 (0.39 %, 0.27 %) is left out: no serial
-server that needs 53 ms per request keeps up with 20 of them per second (docs/decisions-paper.md).
+Both simulations draw three seeds of their own: a number agrees when it lies between the least and the most of ours,
+widened by 0.1 points on either side. Left out, and stated in docs/decisions-paper.md: `static-16` with b = 1 (0.39 %,
+0.27 %), for no serial server that needs 53 ms per request keeps up with 20 of them per second; and FA2 with random
+routing, where bursts with no cold start do not agree (2.9 %, ours 3.2 to 3.6 %).
 """
 
 import pandas as pd
@@ -18,7 +19,11 @@ from harness.traces.places import local_file, mirror_dir
 TRACE = "ghent-4g-log/bus_0001"
 HOLD, MOST, FULL = "hold when infeasible", "all cores when infeasible", "FIFO, wait until full"
 BURSTS, POISSON = "burst-per-second", "poisson"
-SYSTEMS = ("sponge-prototype", "static-8", "static-8-batching", "static-12-batching", "static-16-batching")
+SYSTEMS = (
+    "sponge-prototype", "static-8", "static-8-batching", "static-12-batching", "static-16-batching", "fa2-prototype",
+)  # fmt: skip
+SHARED = "shared queue, cold start {} s"
+WIDENED = 0.1  # points, on either side
 
 # case, system -> violations in per cent under the authors' bursts, and under Poisson arrivals
 TABLE = {
@@ -29,6 +34,9 @@ TABLE = {
     (HOLD, "static-8-batching"): (2.1, 6.3),
     (HOLD, "static-12-batching"): (0.59, 0.20),
     (HOLD, "static-16-batching"): (0.38, 0.05),
+    (SHARED.format(0), "fa2-prototype"): (0.09, 0.0),
+    (SHARED.format(3), "fa2-prototype"): (0.14, 0.0),
+    (SHARED.format(10), "fa2-prototype"): (0.19, 0.0),
 }
 
 
@@ -61,8 +69,7 @@ def cell(swept: pd.DataFrame, case: str, system: str, kind: str) -> pd.DataFrame
 )
 def test_violations_agree_with_the_independent_simulation(swept, case, system, kind, percent):
     ours = 100 * cell(swept, case, system, kind)["violation_rate"]
-    widened = ours.max() - ours.min() + 0.1
-    assert ours.min() - widened <= percent <= ours.max() + widened
+    assert ours.min() - WIDENED <= percent <= ours.max() + WIDENED
 
 
 def test_the_published_rule_takes_12_75_cores_when_it_holds(swept):
