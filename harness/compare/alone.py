@@ -76,7 +76,8 @@ def groups_of(requests: pd.DataFrame) -> Iterator[Line]:
     clients = [group for group in attainment_by_client(requests) if group.planned]
     if clients:
         worst = min(clients, key=lambda group: group.share)
-        yield _share(f"on time, worst of {len(clients)} clients ({worst.name})", worst)
+        which = f"worst of {len(clients)} clients ({worst.name})" if len(clients) > 1 else "the only client"
+        yield _share(f"on time, {which}", worst)
     for group in attainment_by_budget(requests):
         yield _share(f"on time, {group.name}", group)
 
