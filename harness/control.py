@@ -88,6 +88,7 @@ class Steering:
         self._policy = policy
         self.allocation = start
         self._memory: Any = None
+        self._half_done = False
 
     def seen(self, observed: Observation, usage: tuple[Usage, ...]) -> Observation:
         """What the policy is shown: what was observed, with what the loop itself knows."""
@@ -100,12 +101,13 @@ class Steering:
         return decision
 
     def keeps(self, decision: Decision) -> bool:
-        """Whether nothing has to be done."""
-        return decision.target == self.allocation
+        """Whether nothing has to be done: the target is in force, in all replicas."""
+        return decision.target == self.allocation and not self._half_done
 
     def settle(self, applied: Applied) -> None:
         """Note what became of a decision."""
         self.allocation = applied.target if applied.outcome == "ok" else applied.effective
+        self._half_done = applied.outcome == "failed"  # of several replicas some may have changed
 
 
 def kept(decision: Decision, now_s: float) -> Applied:

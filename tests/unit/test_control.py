@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.control import plan_actions, replica_name
+from harness.control import Steering, plan_actions, replica_name
 from harness.types import (
     AddReplica,
     Allocation,
+    Applied,
+    Decision,
     RemoveReplica,
     Resize,
     SetBatch,
@@ -137,3 +139,11 @@ def test_on_the_way_there_are_never_fewer_replicas_than_before_or_after(current,
 def test_an_allocation_is_reached_from_itself_without_action(allocation):
     names = [replica_name(k) for k in range(allocation.replicas)]
     assert plan_actions(allocation, replace(allocation), names) == ()
+
+
+@pytest.mark.parametrize(("outcome", "kept"), [("ok", True), ("failed", False)])
+def test_what_failed_half_way_is_put_right_even_where_the_policy_wants_what_the_first_replica_has(outcome, kept):
+    steering = Steering(policy=None, start=Allocation(1.0, 1, replicas=2))
+    wanted = Allocation(2.0, 1, replicas=2)
+    steering.settle(Applied(wanted, 0.0, 0.0, 0.0, 2.0 if outcome == "ok" else 1.0, outcome))
+    assert steering.keeps(Decision(steering.allocation, "as it is")) is kept
