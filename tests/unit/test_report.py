@@ -164,7 +164,7 @@ def test_what_saves_a_slow_request_is_looked_up_by_its_id(run):
 
 
 def test_latency_quantiles_are_said_to_be_of_served_requests(page):
-    assert re.findall(r"p(\d\d) of<br>served, ms", page) == ["50", "95", "99"]
+    assert re.findall(r"p(\d\d) of<br>served,<br>ms", page) == ["50", "95", "99"]
 
 
 def test_uncommitted_changes_are_a_caveat(simulated_run, tmp_path):
