@@ -14,6 +14,7 @@ from rich.text import Text
 from harness.results import Summary, summary_row
 from harness.run.session import Status
 
+WIDEST = 400  # columns
 CAPTION = (
     "violation: dropped, failed or received after its deadline, of all planned requests\n"
     "latency: creation to answer, of served requests; core-s: core-seconds, granted over the plan's duration"
@@ -91,3 +92,13 @@ def results_table(summaries: Sequence[Summary]) -> Table:
 
 def _clock(seconds_s: float) -> str:
     return f"{int(seconds_s) // 60}:{int(seconds_s) % 60:02d}"
+
+
+def print_whole(console: Console, table: Table) -> None:
+    """The table with every cell whole, wider than the console if need be: a line that wraps can be read, a number that
+    is cut cannot."""
+    wanted = table.__rich_measure__(console, console.options.update(max_width=WIDEST)).maximum
+    if wanted <= console.width:
+        console.print(table)
+    else:
+        Console(file=console.file, width=wanted).print(table)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from harness.backends.choose import BACKENDS, choose_backend
 from harness.backends.service import ServiceBackend
-from harness.cli.display import CAPTION, Watcher, results_table
+from harness.cli.display import CAPTION, Watcher, print_whole, results_table
 from harness.cli.disturbance import doubts
 from harness.cli.simulated import SIMULATED, run_in_twin
 from harness.errors import Interrupted, RunInvalid, UsageError, bad_value, unknown_name
@@ -93,7 +93,7 @@ def run(
         say(console, f"backend {why}")
         prepared, manifests = run_for_real(console, request, traces, place, watch)
     found = summaries(prepared.folder, names)
-    console.print(results_table(found))
+    print_whole(console, results_table(found))
     say(console, CAPTION)
     for line in filter(None, dict.fromkeys(map(unmeetable, manifests))):
         say(console, line)
