@@ -65,12 +65,12 @@ test: lint ## style, types and all tests
 
 # Stamps: a second `make bench` finds them newer than pyproject.toml and installs nothing.
 .venv/installed: pyproject.toml | .venv/bin/python
-	@echo 'installing sponge-bench into .venv (about a minute, once)'
+	@echo 'installing sponge-bench into .venv (a minute or two, once)'
 	@$(BIN)/python $(QUIET_PIP) --editable .
 	@touch $@
 
 .venv/installed-test: pyproject.toml | .venv/bin/python
-	@echo 'installing sponge-bench and its test tools into .venv (about a minute, once)'
+	@echo 'installing sponge-bench and its test tools into .venv (a minute or two, once)'
 	@$(BIN)/python $(QUIET_PIP) --editable '.[test]'
 	@touch $@ .venv/installed
 

@@ -40,7 +40,7 @@ def worst_stretch(examined: Examined) -> str:
     in_force = f"{cores.min():g}" if cores.min() == cores.max() else f"{cores.min():g} to {cores.max():g}"
     uplink_ms = examined.requests["uplink_s"].to_numpy() * 1e3
     return (
-        f"In the worst stretch, {from_s:.1f} to {until_s:.1f} s ({count:,} violations), "
+        f"In the worst stretch, {max(0.0, from_s):.1f} to {until_s:.1f} s ({count:,} violations), "
         f"{inside.sum() / (until_s - from_s):.1f} requests/s were created ({len(created_s) / whole_s:.1f} over the "
         f"run), their uplink took {np.median(uplink_ms[inside]):.0f} ms ({np.median(uplink_ms):.0f} ms over the run; "
         f"medians), and {in_force} cores per replica were in force"

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from harness.cli.chosen_run import RESULTS, chosen_run
 from harness.compare import (
     METRICS,
     Report,
@@ -39,7 +40,10 @@ SUFFIX = {Format.TABLE: "txt", Format.MARKDOWN: "md", Format.CSV: "csv", Format.
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders: OUT/SCENARIO/RUN, one or more.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Folders of runs (OUT/SCENARIO/RUN), or their ids (see `results`)."),
+    ],
     baseline: Annotated[str, typer.Option(help="System the others are compared with.  [default: static-max]")] = "",
     margin: Annotated[
         list[str] | None,
@@ -65,7 +69,8 @@ def compare(
 
       sponge-bench compare RUN --format csv --out tables
     """
-    report = compare_runs(runs, baseline, with_margins(METRICS, margin or ()))
+    folders = [run if run.is_dir() else chosen_run(str(run), RESULTS) for run in runs]
+    report = compare_runs(folders, baseline, with_margins(METRICS, margin or ()))
     if out is None:
         show(report, output)
         return

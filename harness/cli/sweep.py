@@ -54,8 +54,10 @@ def sweep(
         list[str] | None, typer.Option("--set", help="An axis: dotted key = values, comma-separated. May be repeated.")
     ] = None,
     systems: Annotated[str, typer.Option(help="Comma-separated systems.  [default: the scenario's]")] = "",
-    seeds: Annotated[int, typer.Option(min=0, help="How many seeds.  [default: the scenario's sweep, else 1]")] = 0,
-    jobs: Annotated[int, typer.Option(min=0, help="Processes.  [default: one per core]")] = 0,
+    seeds: Annotated[
+        int, typer.Option(min=0, show_default=False, help="How many seeds.  [default: the scenario's sweep, else 1]")
+    ] = 0,
+    jobs: Annotated[int, typer.Option(min=0, show_default=False, help="Processes.  [default: one per core]")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
     mirror: Annotated[Path | None, typer.Option(help="Folder with the traces' files, in place of a download.")] = None,
     *,
@@ -120,6 +122,8 @@ def ready(console: Console, asked: Asked, out: Path, mirror: Path | None) -> tup
     say_traces(console, traces)
     for model in {json.dumps(dict(model.source)): model for model in models}.values():
         say(console, f"virtual time, latency profile {' '.join(map(str, model.source.values()))}")
+        for note in model.notes:
+            say(console, note)
     first = replace(request, scenario=asked.specs[0].scenario)
     shared = prepare(first, models[0].latency, base_traces, sweep_id(asked, models))
     points = []

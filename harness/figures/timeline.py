@@ -105,7 +105,7 @@ def handles() -> list[object]:
     from matplotlib.lines import Line2D
 
     return [
-        Line2D([], [], color="#444444", linewidth=1.1, label="measured here, by deadline; cores"),
+        Line2D([], [], color="#444444", linewidth=1.1, label="here, by deadline; cores"),
         Line2D([], [], color="#444444", linewidth=0.6, linestyle=(0, (1, 1)), label="the prototype's metric"),
         Line2D([], [], color=PUBLISHED.colour, linewidth=0.8, linestyle=PUBLISHED.line, label="published series"),
     ]

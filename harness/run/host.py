@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+CODE = ("harness", "systems", "traces", "pyproject.toml")  # what decides results, beside what the manifest says whole
 PACKAGES = ("aiohttp", "docker", "geventhttpclient", "locust", "numpy", "onnxruntime", "pandas", "pulp", "pyarrow")
 
 
@@ -36,8 +37,11 @@ def profile_host() -> dict[str, Any]:
 
 
 def code_facts() -> dict[str, Any]:
-    """Commit of this checkout and whether it differs from it; nulls outside a checkout."""
-    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+    """Commit of this checkout and whether its code differs from it; nulls outside a checkout.
+
+    A scenario of one's own is no code: what it says is in the manifest, with its sha256.
+    """
+    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", *CODE)
     return {"git_commit": commit or None, "git_dirty": None if changes is None else bool(changes)}
 
 

@@ -25,6 +25,7 @@ EXACT_UP_TO = 13  # pairs; 8192 sign patterns are all tried, more are sampled
 SAMPLED_PATTERNS = 9999
 SEED = 20260102
 MIN_PAIRS_FOR_POWER = 4
+ROUNDING = 1e-12  # relative; differences that vary by less do not vary
 
 
 def difference(ours: npt.ArrayLike, theirs: npt.ArrayLike, confidence: float = CONFIDENCE) -> Estimate:
@@ -55,10 +56,11 @@ def _mean_with_t_interval(d: Floats, confidence: float) -> Estimate:
 
 
 def cohens_d(ours: npt.ArrayLike, theirs: npt.ArrayLike) -> float:
-    """Mean of the differences over their standard deviation (Cohen 1988, d_z for pairs); NaN when they do not vary."""
+    """Mean of the differences over their standard deviation (Cohen 1988, d_z for pairs); NaN when they do not vary, or
+    no more than rounding does."""
     d = _differences(ours, theirs)
     spread = float(d.std(ddof=1)) if len(d) > 1 else 0.0
-    return float(d.mean()) / spread if spread > 0.0 else math.nan
+    return float(d.mean()) / spread if spread > ROUNDING * float(np.abs(d).max(initial=0.0)) else math.nan
 
 
 def cliffs_delta(ours: npt.ArrayLike, theirs: npt.ArrayLike) -> float:

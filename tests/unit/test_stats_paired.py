@@ -121,3 +121,7 @@ def test_an_effect_that_cannot_be_computed_is_not_a_number():
 def test_lists_of_different_length_are_no_pairs():
     with pytest.raises(ValueError, match="must be two lists of the same length"):
         paired.difference([1.0, 2.0], [1.0])
+
+
+def test_an_effect_over_the_spread_of_rounding_alone_is_no_number():
+    assert math.isnan(paired.cohens_d([95.03, 95.03 + 1e-14], [0.0, 0.0]))
