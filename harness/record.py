@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.backends.owner import parse_owner
-from harness.errors import UsageError
+from harness.settings import read_json
 from harness.tables import DECISIONS, REQUESTS, SCHEMA_VERSION, USAGE, Journal, read_journal, write_parquet
 from harness.types import Applied, Decision, Observation, Usage
 
@@ -111,16 +111,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a folder. Raises UsageError when there is none or it is not JSON."""
-    path = folder / "manifest.json"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file") from error
-    except ValueError as error:
-        raise UsageError(f"{path}: not valid JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise UsageError(f"{path}: must be a JSON object")
-    return data
+    return read_json(folder / "manifest.json")
 
 
 def recover(results: Path) -> list[Path]:

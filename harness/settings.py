@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tomllib
 import types
@@ -99,3 +100,16 @@ def _scalar(hint: Any, value: Any, place: str, key: str) -> Any:
         names = {str: "text", bool: "true or false", int: "a whole number"}
         return _typed(value, hint, place, key, f"must be {names[hint]}")
     return value
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file. Raises UsageError for anything else."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not valid JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}: must be a JSON object")
+    return data

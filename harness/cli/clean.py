@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from harness.backends.leftovers import Leftover, find_all, remove_cache
+from harness.cli.chosen_run import RESULTS
 from harness.errors import BenchError
 from harness.record import recover
-
-RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 
 def clean(

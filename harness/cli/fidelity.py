@@ -13,9 +13,9 @@ from rich.console import Console
 
 from harness.backends.choose import BACKENDS, choose_backend
 from harness.backends.service import ServiceBackend
+from harness.cli.chosen_run import RESULTS
 from harness.cli.display import Watcher
 from harness.cli.run import (
-    RESULTS,
     chosen_systems,
     latency_for,
     refuse_invalid,

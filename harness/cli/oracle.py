@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from harness.cli.chosen_run import RESULTS
 from harness.cli.display import Watcher
-from harness.cli.run import RESULTS, say
+from harness.cli.run import say
 from harness.cli.simulated import run_in_twin
 from harness.errors import UsageError
 from harness.results import finished_manifest, run_folders, summarise

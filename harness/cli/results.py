@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from harness.cli.chosen_run import RESULTS
 from harness.index import Entry, Wanted, index, runs_behind, select
 from harness.index.find import parse_utc
 
-RESULTS = Path(__file__).resolve().parents[2] / "results"
 CAPTION = (
     "run: begins with when it started, UTC; requests: planned, over all systems and seeds; commit: + when the checkout "
     "differed from it"

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from harness.backends.choose import BACKENDS, choose_backend
 from harness.backends.service import ServiceBackend
+from harness.cli.chosen_run import RESULTS
 from harness.cli.display import CAPTION, Watcher, print_whole, results_table
 from harness.cli.disturbance import doubts
 from harness.cli.simulated import SIMULATED, run_in_twin
@@ -38,7 +39,6 @@ from harness.seams import Backend
 from harness.traces import Trace
 from systems import SYSTEMS
 
-RESULTS = Path(__file__).resolve().parents[2] / "results"
 MUCH_OTHER_CORES = 0.6  # gateway, load generator and harness together stay well below this
 
 

@@ -15,7 +15,8 @@ import pyarrow as pa
 import typer
 from rich.console import Console
 
-from harness.cli.run import RESULTS, say, say_traces
+from harness.cli.chosen_run import RESULTS
+from harness.cli.run import say, say_traces
 from harness.cli.sweep_axes import axes_of, names_of
 from harness.cli.sweep_display import CAPTION, WIDTH, shown_while, sweep_table
 from harness.cli.sweep_row import measure

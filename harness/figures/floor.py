@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from harness.errors import UsageError
-from harness.stored.runs import StoredRun, read_json
+from harness.settings import read_json
+from harness.stored.runs import StoredRun
 from harness.stored.series import Floats
 
 FILE = "oracle.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from harness.errors import UsageError
 from harness.results import CoreSeries, core_series
+from harness.settings import read_json
 from harness.tables import PLAN, REQUESTS, read_parquet
 
 
@@ -132,19 +131,6 @@ def asked_for(manifests: Iterable[Mapping[str, Any]]) -> set[str]:
     """What the sessions of a run were begun for: `<system>/seed-<k>`, of every one that says so."""
     asked = [manifest.get("asked", {}) for manifest in manifests]
     return {f"{system}/seed-{k}" for one in asked for system in one.get("systems", ()) for k in one.get("seeds", ())}
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises UsageError for anything else."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file") from error
-    except ValueError as error:
-        raise UsageError(f"{path}: not valid JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise UsageError(f"{path}: must be a JSON object")
-    return data
 
 
 def _name(place: Path) -> str:

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import UsageError
+from harness.settings import read_json
 from harness.stored.measures import Measures
-from harness.stored.runs import read_json
 
 ROUTE = "plan.network.trace"
 NEEDED = ("system", "seed", "violation_rate", "mean_cores")
