@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from harness.errors import BenchError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+REAP_S = 0.005
 LOOK_S = 1.0  # how often we look for dead processes ourselves: the pool misses one that dies while it is started
 
 
@@ -27,23 +30,33 @@ def side_by_side(work: Callable[[Job], Result], jobs: Sequence[Job], processes: 
     pool = ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context, initializer=leave_interrupts_to_parent)
     try:
         running = {pool.submit(work, job): job for job in jobs}
-        left, ours = set(running), set(multiprocessing.active_children()) - before
+        left, ours = set(running), _started_since(before)
         while left:
             finished, left = wait(left, LOOK_S, FIRST_COMPLETED)
-            ours |= set(multiprocessing.active_children()) - before
+            ours |= _started_since(before)
             if not finished and not all(process.is_alive() for process in ours):
                 raise BrokenProcessPool
             for done in finished:
                 yield running[done], done.result()
     except BaseException as error:
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - before:
-            process.kill()
-            process.join()
+        _end(_started_since(before))
         if isinstance(error, BrokenProcessPool):
             raise BenchError(f"one of {processes} processes died without a word: out of memory?") from error
         raise
     pool.shutdown()
+
+
+def _started_since(before: set[BaseProcess]) -> set[BaseProcess]:
+    return set(multiprocessing.active_children()) - before
+
+
+def _end(processes: set[BaseProcess]) -> None:
+    """Kill and reap. Not with `join`: it returns early where the pool's own thread reaps the same process."""
+    for process in processes:
+        process.kill()
+    while any(process.is_alive() for process in processes):
+        time.sleep(REAP_S)
 
 
 def leave_interrupts_to_parent() -> None:
