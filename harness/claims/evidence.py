@@ -18,6 +18,9 @@ from harness.stored.runs import StoredRun, newest_run
 from harness.stored.spread import Unit, mean_difference_of, mean_of, mean_of_share, ratio_of
 
 PAPER, HONEST, MIXED = "paper-eval", "honest-eval", "mixed-eval"
+COMMANDS = {
+    scenario: f"sponge-bench run {scenario} --backend simulated --seeds 5" for scenario in (PAPER, HONEST, MIXED)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,11 @@ class Evidence:
     def sources(self) -> tuple[Mapping[str, Any], ...]:
         """The runs and sweeps behind it."""
         return tuple(mode.source for mode in (self.paper, self.honest, self.mixed) if mode is not None)
+
+    def not_run(self) -> tuple[str, ...]:
+        """The commands that make what is not there."""
+        modes = {PAPER: self.paper, HONEST: self.honest, MIXED: self.mixed}
+        return tuple(COMMANDS[scenario] for scenario, mode in modes.items() if mode is None)
 
 
 def gather(results: Path) -> Evidence:

@@ -37,18 +37,20 @@ LEGEND = (
 
 @dataclass(frozen=True, slots=True)
 class ClaimsTable:
-    """All claims, the decomposition of the ratio to FA2, and the runs behind both."""
+    """All claims, the decomposition of the ratio to FA2, and the runs behind both. not_run: commands that make what is
+    missing."""
 
     claims: tuple[Claim, ...]
     decomposition: tuple[Step, ...]
     sources: tuple[Mapping[str, Any], ...]
+    not_run: tuple[str, ...] = ()
 
 
 def claims_table(results: Path) -> ClaimsTable:
     """The claims, judged by the newest valid runs under `results`. What has not been run is `not measured`."""
     evidence = gather(results)
     steps = decomposition(evidence.published, evidence.parts)
-    return ClaimsTable(claims_of(evidence), steps, evidence.sources())
+    return ClaimsTable(claims_of(evidence), steps, evidence.sources(), evidence.not_run())
 
 
 def cells(claim: Claim) -> tuple[str, ...]:
@@ -118,9 +120,9 @@ def step_ours(step: Step) -> str:
 
 
 def source_lines(table: ClaimsTable) -> list[str]:
-    """The runs, one line each."""
-    lines = [f"- {source_line(source)}" for source in table.sources]
-    return lines or ["- no runs: make them with `make reproduce`"]
+    """The runs, one line each, and what makes those that are missing."""
+    missing = [f"- not run: `{command}` makes it, as does `make reproduce`" for command in table.not_run]
+    return [f"- {source_line(source)}" for source in table.sources] + missing
 
 
 def as_markdown(table: ClaimsTable) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.measure import Measurement
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -94,11 +95,11 @@ def _clock(seconds_s: float) -> str:
     return f"{int(seconds_s) // 60}:{int(seconds_s) % 60:02d}"
 
 
-def print_whole(console: Console, table: Table) -> None:
-    """The table with every cell whole, wider than the console if need be: a line that wraps can be read, a number that
-    is cut cannot."""
-    wanted = table.__rich_measure__(console, console.options.update(max_width=WIDEST)).maximum
+def print_whole(console: Console, shown: RenderableType) -> None:
+    """With every cell whole, wider than the console if need be: a line that wraps can be read, a number that is cut
+    cannot, and a table that is piped is for grep."""
+    wanted = Measurement.get(console, console.options.update(max_width=WIDEST), shown).maximum
     if wanted <= console.width:
-        console.print(table)
+        console.print(shown)
     else:
-        Console(file=console.file, width=wanted).print(table)
+        Console(file=console.file, width=wanted).print(shown)

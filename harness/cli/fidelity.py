@@ -16,13 +16,13 @@ from harness.backends.service import ServiceBackend
 from harness.cli.chosen_run import RESULTS
 from harness.cli.display import Watcher
 from harness.cli.run import (
-    chosen_systems,
     latency_for,
     refuse_invalid,
     refuse_too_many_cores,
     say,
     say_traces,
 )
+from harness.cli.sweep_axes import names_of
 from harness.errors import CheckError, Interrupted, UsageError, unknown_name
 from harness.fidelity.compare import differences
 from harness.fidelity.measures import Conditions, Label, measured, measured_folder, write_rows
@@ -79,7 +79,7 @@ def fidelity(
     backend: Annotated[
         str, typer.Option(help="Where it runs: docker, process, or auto (docker when possible).")
     ] = "auto",
-    systems: Annotated[str, typer.Option(help="Comma-separated systems.  [default: the scenario's]")] = "",
+    systems: Annotated[str | None, typer.Option(help="Comma-separated systems.  [default: the scenario's]")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds; every system gets each seed's plan.")] = 1,
     draws: Annotated[int, typer.Option(min=1, help="Simulations per system and seed, with other draws.")] = DRAWS,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
@@ -150,7 +150,7 @@ def refuse_idle_options(given: set[str]) -> None:
 def asked_for(
     console: Console,
     scenario: str,
-    systems: str,
+    systems: str | None,
     seeds: int,
     out: Path,
     mirror: Path | None,
@@ -161,7 +161,7 @@ def asked_for(
     """What is to be run, checked before anything slow begins. Raises UsageError."""
     chosen = load_scenario(scenario, SYSTEMS)
     refuse_too_many_cores(chosen, os.cpu_count() or 1)
-    names = chosen_systems(systems, chosen)
+    names = names_of(systems, SYSTEMS) or chosen.systems
     traces = load_traces(chosen, mirror)
     say_traces(console, traces)
     request = RunRequest(chosen, names, seeds_of(seeds), out, mirror, model, scenario)

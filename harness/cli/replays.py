@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 from harness.autopsy import Examined, Rescue
 from harness.autopsy.rescue import Bools
 from harness.errors import UsageError
@@ -29,14 +31,16 @@ class Rescues:
     ids: Sequence[int] = ()
 
 
-def rescues_of(folder: Path, examined: Examined) -> Rescues:
-    """Replay a folder with every change, when it has violations and can be replayed."""
+def rescues_of(console: Console, folder: Path, examined: Examined) -> Rescues:
+    """Replay a folder with every change, when it has violations and can be replayed; says so while it does."""
     if not examined.requests["violated"].any():
         return Rescues(None, (), "", "no violations")
     if examined.planned > MOST_REPLAYED:
         return Rescues(None, (), "", f"not replayed: {examined.planned} requests, more than {MOST_REPLAYED}")
+    place = f"{examined.system}, seed {examined.seed}"
     try:
-        found = replay_folder(folder, examined.manifest)
+        with console.status(f"replaying {place}, one thing changed at a time (not with --no-whatif) ..."):
+            found = replay_folder(folder, examined.manifest)
     except UsageError as error:
         return Rescues(None, (), "", f"not replayed: {error}")
     changes = tuple(Rescue(c.name, c.size, violated, c.is_chance) for c, violated in found.changed)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from harness.cache import cache_dir
 from harness.cli.chosen_run import RESULTS, RUN_HELP, chosen_run
@@ -36,8 +37,8 @@ def report(
       sponge-bench report results/quickstart/20261122T200804Z-3fdb --out quickstart.html
     """
     folder = chosen_run(run, results)
-    gathered = gather(folder)
-    replayed = {(m.system, m.seed): replayed_of(m) for m in gathered.shown()} if whatif else {}
+    gathered, console = gather(folder), Console(stderr=True)
+    replayed = {(m.system, m.seed): replayed_of(console, m) for m in gathered.shown()} if whatif else {}
     page = render(replace(gathered, replayed=replayed, notes=profile_notes(gathered)), version("sponge-bench"))
     path = file or folder / "report.html"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,9 +46,9 @@ def report(
     typer.echo(f"wrote {path} ({len(page.encode()) / 1e6:.1f} MB)")
 
 
-def replayed_of(member: Member) -> Replayed:
+def replayed_of(console: Console, member: Member) -> Replayed:
     """The replays of a member, as the page takes them."""
-    found = rescues_of(member.folder, member.examined)
+    found = rescues_of(console, member.folder, member.examined)
     return Replayed(found.replayed, found.changes, found.label, found.why_not, found.ids)
 
 

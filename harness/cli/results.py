@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.cli.chosen_run import RESULTS
+from harness.cli.display import print_whole
 from harness.index import Entry, Wanted, index, runs_behind, select
 from harness.index.find import parse_utc
 
@@ -20,7 +21,6 @@ CAPTION = (
     "run: begins with when it started, UTC; requests: planned, over all systems and seeds; commit: + when the checkout "
     "differed from it"
 )
-PIPED_COLUMNS = 160  # a list that is piped is for grep: long lines are better than cut ones
 
 
 def results(
@@ -52,9 +52,7 @@ def results(
         typer.echo(f"{out}: no run or sweep that matches" if out.is_dir() else f"{out}: no such folder")
         return
     console = Console()
-    if not console.is_terminal:
-        console.width = PIPED_COLUMNS
-    console.print(_table(found))
+    print_whole(console, _table(found))
     for entry in found:
         for problem in entry.problems:
             console.print(f"{entry.name} INVALID: {problem}", markup=False, highlight=False, soft_wrap=True)
@@ -70,7 +68,7 @@ def _table(entries: Sequence[Entry]) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     for head in ("backend", "commit", "valid"):
         table.add_column(head, no_wrap=True)
-    table.add_column("systems", overflow="fold")
+    table.add_column("systems", no_wrap=True)
     for entry in entries:
         table.add_row(*_row(entry))
     return table

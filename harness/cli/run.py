@@ -17,7 +17,8 @@ from harness.cli.chosen_run import RESULTS
 from harness.cli.display import CAPTION, Watcher, print_whole, results_table
 from harness.cli.disturbance import doubts
 from harness.cli.simulated import SIMULATED, run_in_twin
-from harness.errors import Interrupted, RunInvalid, UsageError, bad_value, unknown_name
+from harness.cli.sweep_axes import names_of
+from harness.errors import Interrupted, RunInvalid, bad_value, unknown_name
 from harness.latency import LatencyModel
 from harness.profile import Grid, ProfileRequest, obtain_profile
 from harness.progress.run import OVERHEAD_S
@@ -47,7 +48,7 @@ def run(
     backend: Annotated[
         str, typer.Option(help="Where it runs: docker, process, simulated, or auto (docker when possible).")
     ] = "auto",
-    systems: Annotated[str, typer.Option(help="Comma-separated systems.  [default: the scenario's]")] = "",
+    systems: Annotated[str | None, typer.Option(help="Comma-separated systems.  [default: the scenario's]")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds; every system gets each seed's plan.")] = 1,
     first_seed: Annotated[int, typer.Option(min=0, help="The first of the seeds; the others follow it.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
@@ -75,7 +76,7 @@ def run(
     if backend not in (*BACKENDS, SIMULATED):
         raise unknown_name("--backend", "backend", backend, (*BACKENDS, SIMULATED))
     chosen = load_scenario(scenario, SYSTEMS)
-    names = chosen_systems(systems, chosen)
+    names = names_of(systems, SYSTEMS) or chosen.systems
     model_file(model or chosen.service.model)
     traces = load_traces(chosen, mirror)
     say_traces(console, traces)
@@ -127,17 +128,6 @@ def refuse_too_many_cores(scenario: Scenario, host_cores: int) -> None:
     if scenario.cores.max_cores > host_cores:
         rule = f"this machine has {host_cores}; use --backend simulated, or lower it"
         raise bad_value(f"scenario {scenario.name}: cores", "max_cores", scenario.cores.max_cores, rule)
-
-
-def chosen_systems(text: str, scenario: Scenario) -> tuple[str, ...]:
-    """The systems to run: those named, or the scenario's. Raises UsageError for an unknown or repeated one."""
-    names = tuple(part.strip() for part in text.split(",") if part.strip()) or scenario.systems
-    for name in names:
-        if name not in SYSTEMS:
-            raise unknown_name("--systems", "system", name, SYSTEMS)
-    if len(set(names)) != len(names):
-        raise UsageError(f"--systems = {text!r}; each system may be named once")
-    return names
 
 
 def latency_for(console: Console, request: RunRequest, place: Backend, run_id: str) -> LatencyModel:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from harness.backends.owner import parse_owner
 from harness.cli.chosen_run import RESULTS, RUN_HELP, chosen_run
+from harness.cli.display import print_whole
 from harness.progress import RunState, SessionState, read_run
 
 Floats = npt.NDArray[np.float64]
@@ -46,10 +47,7 @@ def status(
 
       sponge-bench status results/quickstart/20261122T200804Z-3fdb
     """
-    console = Console()
-    if not console.is_terminal:
-        console.width = PIPED_COLUMNS
-    console.print(render(read_run(chosen_run(run, out), is_alive)))
+    print_whole(Console(), render(read_run(chosen_run(run, out), is_alive)))
 
 
 def watch(
@@ -82,6 +80,8 @@ def follow(folder: Path, console: Console, every_s: float) -> RunState:
             time.sleep(every_s)
             state = read_run(folder, is_alive)
             live.update(render(state), refresh=True)
+    if not console.is_terminal:
+        console.line()  # a live display ends its last line on a terminal only
     return state
 
 
@@ -101,7 +101,9 @@ def render(state: RunState) -> RenderableType:
     parts += [*(Text(problem, style="red") for problem in problems), Text(CAPTION, style="dim")]
     if not state.is_over and shown.duration_s:
         done_s = min(shown.t_s, shown.duration_s)
-        parts.append(ProgressBar(total=shown.duration_s, completed=done_s, width=SERIES_WIDTH))  # ends no line: last
+        bar = Table.grid()  # a bar alone ends no line
+        bar.add_row(ProgressBar(total=shown.duration_s, completed=done_s, width=SERIES_WIDTH))
+        parts.append(bar)
     return Group(*parts)
 
 

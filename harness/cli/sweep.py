@@ -54,7 +54,7 @@ def sweep(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="An axis: dotted key = values, comma-separated. May be repeated.")
     ] = None,
-    systems: Annotated[str, typer.Option(help="Comma-separated systems.  [default: the scenario's]")] = "",
+    systems: Annotated[str | None, typer.Option(help="Comma-separated systems.  [default: the scenario's]")] = None,
     seeds: Annotated[
         int, typer.Option(min=0, show_default=False, help="How many seeds.  [default: the scenario's sweep, else 1]")
     ] = 0,
@@ -103,7 +103,7 @@ def sweep(
     say(console, f"wrote {prepared.folder / 'sweep.parquet'}")
 
 
-def asked_for(scenario: str, set_: Sequence[str], systems: str, seeds: int) -> Asked:
+def asked_for(scenario: str, set_: Sequence[str], systems: str | None, seeds: int) -> Asked:
     """The sweep of a scenario's file, with the flags. Raises UsageError."""
     table, place = read_scenario(scenario)
     own = sweep_of(table, place)

@@ -39,9 +39,14 @@ def _value(text: str) -> Any:
         return text
 
 
-def names_of(text: str, known: Collection[str]) -> tuple[str, ...]:
-    """Comma-separated systems. Raises UsageError for an unknown or repeated one."""
+def names_of(text: str | None, known: Collection[str]) -> tuple[str, ...]:
+    """Comma-separated systems; none for None. Raises UsageError for an unknown or repeated one, or a text without any:
+    an empty shell variable must not run what nobody asked for."""
+    if text is None:
+        return ()
     names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names:
+        raise UsageError(f"--systems = {text!r}; must name at least one, as in --systems sponge,static-max")
     for name in names:
         if name not in known:
             raise unknown_name("--systems", "system", name, known)

@@ -13,11 +13,11 @@ from rich.table import Table
 from harness.autopsy import Examined, by_cause, examine, headline, rescue_rows, smallest_rescue, worst_stretch
 from harness.autopsy.drawing import draw_stacked
 from harness.cli.chosen_run import RESULTS, RUN_HELP, chosen_run
+from harness.cli.display import print_whole
 from harness.cli.replays import Rescues, rescues_of
 from harness.errors import UsageError, unknown_name
 from harness.results import run_folders
 
-PIPED_COLUMNS = 170
 CAUSE_CAPTION = (
     "cause: what took most of the violation's time; share: of this system's violations; typical lateness: median, of a "
     "dropped\nrequest by how much it would have missed its deadline had it been started when it was refused; decisive: "
@@ -68,14 +68,12 @@ def why(
     """
     folder = chosen_run(run, out)
     console = Console()
-    if not console.is_terminal:
-        console.width = PIPED_COLUMNS
     place = figures or folder / "why"
     for one in wanted_folders(folder, system, seed):
         examined = examine(one)
         say(console, first_line(examined))
         if len(examined.violations):
-            tell(console, examined, rescues_of(one, examined) if whatif else Rescues(None, (), ""), top)
+            tell(console, examined, rescues_of(console, one, examined) if whatif else Rescues(None, (), ""), top)
         say(console, f"figure: {draw(examined, place)} (and .pdf)\n")
 
 
@@ -104,11 +102,11 @@ def tell(console: Console, examined: Examined, rescues: Rescues, top: int) -> No
     found = examined.violations
     if stretch := worst_stretch(examined):
         say(console, f"{stretch}.")
-    console.print(cause_table(by_cause(found)))
+    print_whole(console, cause_table(by_cause(found)))
     say(console, CAUSE_CAPTION)
     if rescues.replayed is not None:
         say(console, f"what alone would have saved them ({rescues.label})")
-        console.print(rescue_table(rescue_rows(rescues.replayed, rescues.changes)))
+        print_whole(console, rescue_table(rescue_rows(rescues.replayed, rescues.changes)))
         say(console, RESCUE_CAPTION)
         found = found.assign(saved_by=saviours(found["id"], rescues))
     elif rescues.why_not:
@@ -116,7 +114,7 @@ def tell(console: Console, examined: Examined, rescues: Rescues, top: int) -> No
     if top:
         worst = found.sort_values("lateness_s", ascending=False).head(top)
         say(console, f"the latest {len(worst)} of them")
-        console.print(worst_table(worst))
+        print_whole(console, worst_table(worst))
         say(console, WORST_CAPTION)
 
 

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
+from harness.cli.chosen_run import chosen_run
 from harness.errors import UsageError
 from harness.index import Wanted, index, newest_run, runs_behind, select
 from harness.index.cache import INDEX_FILE
@@ -215,3 +216,17 @@ def test_the_command_prints_json_for_programs(results):
 
 def test_the_command_says_when_nothing_matches(results):
     assert "no run or sweep that matches" in shown("--out", results, "--scenario", "c").stdout
+
+
+def test_a_folder_of_several_runs_names_the_newest(results):
+    session(results, "a/20260301T-z/sponge/1")
+    with pytest.raises(UsageError, match=r"holds 2 runs, name one of them; the newest is .*20260301T-z"):
+        chosen_run(str(results / "a"), results)
+
+
+@pytest.mark.parametrize("asked", ["sweep-1", "{results}/a/sweep-1"])
+def test_a_sweep_is_not_taken_for_a_run(results, asked):
+    (results / "a" / "sweep-1").mkdir()
+    (results / "a" / "sweep-1" / "sweep.json").write_text("{}")
+    with pytest.raises(UsageError, match=r"a sweep, whose result is the table sweep\.parquet"):
+        chosen_run(asked.format(results=results), results)

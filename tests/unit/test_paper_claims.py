@@ -212,7 +212,11 @@ def test_without_runs_nothing_is_measured_and_the_published_values_stand(tmp_pat
     made_table = claims_table(tmp_path)
     assert {one.verdict.split(" (")[0] for one in made_table.claims} == {"not measured"}
     assert claim(made_table, "few-violations").published == "0.2875"
-    assert "no runs: make them with" in as_text(made_table)
+    assert "not run: `sponge-bench run honest-eval --backend simulated --seeds 5` makes it" in as_text(made_table)
+
+
+def test_what_was_run_is_not_asked_for(table, paper, honest):
+    assert [command.split()[2] for command in table(paper, honest).not_run] == ["mixed-eval"]
 
 
 def test_a_ratio_over_nothing_is_printed_without_an_interval_and_undecided(table, paper, honest):

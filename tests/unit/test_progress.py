@@ -1,5 +1,6 @@
 """How far a run is, from folders at every stage of being written."""
 
+import io
 import json
 
 import pyarrow as pa
@@ -192,6 +193,19 @@ def test_watching_ends_when_the_run_has_ended(session):
     session("other", 2, **done())
     state = follow(session(**done()).parents[1], Console(quiet=True), every_s=3600.0)
     assert state.is_over
+
+
+def test_watching_into_a_file_ends_its_last_line(session):
+    session("other", 2, **done())
+    console = Console(file=io.StringIO(), width=150)
+    follow(session(**done()).parents[1], console, every_s=3600.0)
+    assert console.file.getvalue().endswith("\n")
+
+
+def test_the_bar_of_a_running_session_ends_its_line(session):
+    folder = session()
+    write_journals(folder)
+    assert text_of(render(read_run(folder.parents[1], ALIVE))).endswith("\n")
 
 
 def test_a_bar_without_a_decision_holds_the_one_before():

@@ -143,10 +143,22 @@ def test_an_axis_given_twice_is_refused():
         axes_of(["a=1", "a=2"])
 
 
-@pytest.mark.parametrize(("text", "said"), [("spong", "did you mean 'sponge'"), ("fa2,fa2", "may be named once")])
-def test_a_system_that_is_unknown_or_repeated_is_refused(text, said):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("spong", "did you mean 'sponge'"),
+        ("fa2,fa2", "may be named once"),
+        ("", "at least one"),
+        (" ,", "at least one"),
+    ],
+)
+def test_systems_that_are_unknown_repeated_or_none_are_refused(text, said):
     with pytest.raises(UsageError, match=said):
         names_of(text, SYSTEMS)
+
+
+def test_systems_nobody_asked_for_are_none():
+    assert names_of(None, SYSTEMS) == ()
 
 
 def test_an_empty_spec_is_one_point_and_one_seed():
