@@ -7,8 +7,6 @@ out of the gateway.
 
 from __future__ import annotations
 
-import json
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from harness import __version__
-from harness.cache import cache_dir
 from harness.errors import UsageError
-from harness.profile.values import identity_key
+from harness.profile.store import keep, kept_path, load_kept
 from harness.record import read_manifest
 from harness.run.fidelity_observed import Cell, Observed, observed
 from harness.sim.spec import TwinSpec
@@ -175,21 +172,12 @@ def measured_spec(spec: TwinSpec, delays: Mapping[str, tuple[float, ...]]) -> Tw
 
 def calibration_path(name: str, identity: Mapping[str, str]) -> Path:
     """Where the calibration of this identity is, or would be."""
-    return cache_dir() / "calibrations" / f"{name}-{identity['backend']}-{identity_key(identity)}.json"
+    return kept_path("calibrations", name, identity)
 
 
 def load_calibration(path: Path) -> Calibration | None:
-    """The calibration in this file; None when there is none, or it is of another version of this program.
-
-    Raises UsageError when it is not a calibration.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return Calibration.from_json(values) if values["version"] == VERSION else None
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: not a calibration this program can read ({error}); delete it") from error
+    """The calibration in this file; None when there is none of this version. Raises UsageError when it is not one."""
+    return load_kept(path, "calibration", VERSION, Calibration.from_json)
 
 
 def kept_calibration(name: str, identity: Mapping[str, str]) -> Calibration | None:
@@ -206,13 +194,5 @@ def calibration_for(run_id: str, manifest: Mapping[str, Any]) -> Calibration | N
 
 
 def save_calibration(name: str, calibration: Calibration) -> Path:
-    """Write it whole or not at all; returns the file. Raises UsageError when the folder cannot be written."""
-    path = calibration_path(name, calibration.identity)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(calibration.to_json(), indent=1), encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path.parent}: cannot write the calibration there ({error.strerror})") from error
-    return path
+    """Keep it; returns the file. Raises UsageError when the folder cannot be written."""
+    return keep(calibration_path(name, calibration.identity), "calibration", calibration.to_json())
