@@ -1,7 +1,11 @@
-"""What to say of a profile that should not be trusted: measured on a busy machine, or badly fitted."""
+"""What disturbs a measurement: a profile of a busy machine, or badly fitted; another run on this machine."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from harness.backends.leftovers import Leftover
+from harness.backends.owner import Owner
 from harness.profile import Profile
 
 LEAST_R2 = 0.95  # on an idle machine the built-in models reach 0.98 and more
@@ -32,3 +36,14 @@ def disturbance(profile: Profile) -> str:
         f"note: while this was measured, {profile.other_cores:.1f} cores of this machine did other work; the profile "
         f"is too slow where it needs all cores. {again(profile)}"
     )
+
+
+def company(found: Iterable[Leftover], mine: Owner) -> list[str]:
+    """What to say of other runs under way, one line each. found: everything runs have created; mine: this process."""
+    others = {one.run_id: one.owner for one in found if one.owner is not None and not one.is_left}
+    return [
+        f"note: run {run_id} is under way here, too (process {owner.pid}): each takes the other's CPU, and neither can "
+        "be trusted"
+        for run_id, owner in others.items()
+        if (owner.host, owner.pid) != (mine.host, mine.pid)
+    ]

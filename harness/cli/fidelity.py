@@ -20,6 +20,7 @@ from harness.cli.run import (
     refuse_invalid,
     refuse_too_many_cores,
     say,
+    say_company,
     say_traces,
 )
 from harness.cli.sweep_axes import names_of
@@ -50,7 +51,7 @@ from systems import SYSTEMS
 
 CALIBRATION_SEED = 1001  # far from the seeds that are judged: its plan is another one
 DRAWS = 15
-ONLY_NEW = ("systems", "seeds", "backend", "out", "mirror", "model", "base_image")  # they say what is run
+ONLY_NEW = ("seeds", "backend", "out", "mirror", "model", "base_image")  # they say what is run
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,9 @@ def fidelity(
     backend: Annotated[
         str, typer.Option(help="Where it runs: docker, process, or auto (docker when possible).")
     ] = "auto",
-    systems: Annotated[str | None, typer.Option(help="Comma-separated systems.  [default: the scenario's]")] = None,
+    systems: Annotated[
+        str | None, typer.Option(help="Comma-separated systems.  [default: the scenario's, or the run's]")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds; every system gets each seed's plan.")] = 1,
     draws: Annotated[int, typer.Option(min=1, help="Simulations per system and seed, with other draws.")] = DRAWS,
     out: Annotated[Path, typer.Option(help="Folder for results.")] = RESULTS,
@@ -114,10 +117,11 @@ def fidelity(
             raise unknown_name("--backend", "backend", backend, BACKENDS)
         place, why = choose_backend(backend, base_image=base_image, say=lambda text: say(console, text))
         say(console, f"backend {why}")
+        say_company(console)
         run, given = run_and_calibrate(console, asked, place, given, plain=plain)
     elif given is None and not plain:
         given = cached_calibration(run)
-    judge(console, run, given, draws)
+    judge(console, run, folders_in(run, systems), given, draws)
 
 
 def refuse_misuse(
@@ -226,9 +230,17 @@ def cached_calibration(run: Path) -> Calibration | None:
     return calibration_for(run.resolve().name, real_manifest(run_folders(run)[0]))
 
 
-def judge(console: Console, run: Path, calibration: Calibration | None, draws: int) -> None:
-    """Compare a real run with its twin, write everything into its folder. Raises CheckError when a bound is missed."""
-    reruns = [rerun_of(folder, calibration) for folder in run_folders(run)]
+def folders_in(run: Path, systems: str | None) -> list[Path]:
+    """The run's folders, one per system and seed, of these systems or of all. Raises UsageError for one it has not."""
+    found = run_folders(run)
+    wanted = names_of(systems, {folder.parent.name for folder in found})
+    return [folder for folder in found if not wanted or folder.parent.name in wanted]
+
+
+def judge(console: Console, run: Path, folders: Sequence[Path], calibration: Calibration | None, draws: int) -> None:
+    """Compare the folders of a real run with their twins, write everything into the run's. Raises CheckError when a
+    bound is missed."""
+    reruns = [rerun_of(folder, calibration) for folder in folders]
     refuse_invalid([rerun.manifest for rerun in reruns])
     frames = [frame for rerun in reruns for frame in frames_of(console, rerun, draws)]
     rows = write_rows(run / "fidelity.parquet", frames)

@@ -12,10 +12,12 @@ import typer
 from rich.console import Console
 
 from harness.backends.choose import BACKENDS, choose_backend
+from harness.backends.leftovers import find_all
+from harness.backends.owner import this_process
 from harness.backends.service import ServiceBackend
 from harness.cli.chosen_run import RESULTS
 from harness.cli.display import CAPTION, Watcher, print_whole, results_table
-from harness.cli.disturbance import doubts
+from harness.cli.disturbance import company, doubts
 from harness.cli.simulated import SIMULATED, run_in_twin
 from harness.cli.sweep_axes import names_of
 from harness.errors import Interrupted, RunInvalid, bad_value, unknown_name
@@ -92,6 +94,7 @@ def run(
             backend, base_image=base_image, gateway_port=port, say=lambda text: say(console, text)
         )
         say(console, f"backend {why}")
+        say_company(console)
         prepared, manifests = run_for_real(console, request, traces, place, watch)
     found = summaries(prepared.folder, names)
     print_whole(console, results_table(found))
@@ -121,6 +124,12 @@ def run_for_real(
                 return prepared, run_benchmark(prepared, traces, place, watch)
         except KeyboardInterrupt as stop:
             raise Interrupted(f"interrupted; what was measured until then is in {prepared.folder}") from stop
+
+
+def say_company(console: Console) -> None:
+    """Warn of other runs on this machine."""
+    for line in company(find_all(), this_process()):
+        say(console, line)
 
 
 def refuse_too_many_cores(scenario: Scenario, host_cores: int) -> None:

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cli import app
+from harness.cli.fidelity import folders_in
 from harness.errors import UsageError
 
 RUNNER = CliRunner()
@@ -54,6 +55,16 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
     assert "holds no run" in refused("--run", tmp_path)
 
 
+def test_a_system_the_run_has_not_is_refused(tmp_path):
+    for system in ("sponge", "fa2"):
+        (tmp_path / system / "seed-1").mkdir(parents=True)
+        (tmp_path / system / "seed-1" / "manifest.json").write_text("{}", encoding="utf-8")
+    assert "unknown system 'spong'; did you mean 'sponge'" in refused(
+        "--run", tmp_path, "--plain", "--systems", "spong"
+    )
+    assert folders_in(tmp_path, "sponge") == [tmp_path / "sponge" / "seed-1"]
+
+
 def test_a_run_of_the_twin_is_refused(tmp_path):
     folder = tmp_path / "sponge" / "seed-1"
     folder.mkdir(parents=True)
@@ -68,7 +79,7 @@ def test_counts_begin_at_one(option):
 
 
 @pytest.mark.parametrize(
-    "option", ["--systems", "--seeds", "--backend", "--out", "--mirror", "--model", "--base-image"]
+    "option", ["--seeds", "--backend", "--out", "--mirror", "--model", "--base-image"]
 )  # fmt: skip
 def test_options_of_a_new_run_are_refused_beside_a_run_that_was_made(option, tmp_path):
     assert f"{option}: of a new run" in refused("--run", tmp_path, option, "1")
