@@ -10,7 +10,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,12 @@ class DockerRuntime:
         quota, period = cgroup.quota_us(math.inf if cores is None else cores)
         limits = {"cpu_period": period, "cpu_quota": quota}
         container = self._create(name, command, "inner", MEMORY_BYTES["replica"], hostname=name, **limits)
-        self._start(container, name)
+        try:
+            self._start(container, name)
+        except BenchError:
+            with suppress(BenchError):  # what went wrong first is what counts
+                self.remove(name)  # else its name is taken whenever this replica is wanted again
+            raise
         self._groups[name] = visible_group(container)
         return f"http://{self._name(name)}:{REPLICA_PORT}"
 

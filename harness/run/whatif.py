@@ -177,7 +177,9 @@ def _instant(replay: Replay) -> Replay:
 
 def _more_cores(replay: Replay, cores: float) -> Replay:
     simulation = replay.simulation
-    return _simulated(replay, policy=MoreCores(simulation.policy, cores), start=plus(simulation.start, cores))
+    roomy = replace(simulation.spec, node_cores=0.0)  # else a policy at the node's limit is refused and stays small
+    more = MoreCores(simulation.policy, cores)
+    return _simulated(replay, policy=more, start=plus(simulation.start, cores), spec=roomy)
 
 
 def _no_network(replay: Replay) -> Replay:

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import docker
 import pytest
+from docker.errors import APIError
+from docker.models.containers import Container
 
 from harness.backends import containers
 from harness.backends.choose import choose_backend
@@ -141,6 +143,22 @@ def test_a_second_replica_comes_and_goes(started, client):
     both = len(things_of(client, service.run_id))
     resized(backend, 0.8, replicas=1)
     assert (both, len(things_of(client, service.run_id)), len(backend.usage())) == (5, 4, 1)
+
+
+@needs_two_cores
+def test_a_replica_that_could_not_start_leaves_its_name_free(started, monkeypatch):
+    backend, _ = started
+    two = Decision(Allocation(0.5, 1, 2), "")
+    with monkeypatch.context() as broken:
+        broken.setattr(Container, "start", refused)
+        failed = backend.apply(two)
+    again = backend.apply(two)
+    backend.apply(Decision(Allocation(0.5, 1), ""))
+    assert (failed.outcome, again.outcome) == ("failed", "ok"), again.detail
+
+
+def refused(*_):
+    raise APIError("not now")
 
 
 @needs_two_cores

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -130,6 +131,14 @@ def test_violations_are_found_by_id_and_a_request_without_a_row_is_one():
 
 def test_more_cores_save_what_too_few_cores_lost(replayed):
     assert saved(replayed, "+1 core") > 0
+
+
+def test_more_cores_are_not_refused_where_the_node_has_no_more(starved):
+    full = replay(starved)
+    spec = replace(full.simulation.spec, node_cores=full.simulation.start.cores)
+    crowded = replace(full, simulation=replace(full.simulation, spec=spec))
+    more = next(change for change in changes_for(crowded) if change.name == "+1 core").apply(crowded)
+    assert more.simulation.spec.node_cores == 0.0
 
 
 def test_instant_resizes_save_nothing_where_nothing_is_resized(replayed):
