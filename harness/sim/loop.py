@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.control import Steering, kept, next_tick_s
 from harness.engine import Engine
 from harness.sim.actuators import Actuators
+from harness.sim.machine import Machine
 from harness.sim.twin import Twin
 from harness.types import Applied, Decision, Observation, Usage
 
@@ -29,7 +30,10 @@ class TwinLoop:
         self._steering = steering
         self._actuators = actuators
         self._sinks = sinks
-        self._readings: dict[str, tuple[float, float]] = {}  # replica -> time, core-seconds used until then
+        self._read_s = 0.0
+        self._readings: dict[str, tuple[float, float]] = {}  # name -> time, core-seconds used under it until then
+        self._seen: dict[str, Machine] = {}  # at the reading before
+        self._done_core_s: dict[str, float] = {}  # name -> by replicas that went
 
     def begin(self, tick_s: float) -> None:
         """Read at 0, tick first at `tick_s`."""
@@ -61,14 +65,31 @@ class TwinLoop:
         self._twin.call_at(next_tick_s(now_s, self._tick_s), self._tick)
 
     def _record_usage(self, now_s: float) -> tuple[Usage, ...]:
-        readings = [self._reading(name, now_s) for name in self._twin.machines]
-        self._sinks.usage(readings)
-        return tuple(readings)
+        """Read every replica. Written are also one that was not there at the reading before, at 0 then, and what one
+        that went did since: so the readings of a name sum to all that was done under it."""
+        self._bury(now_s)
+        machines, before_s = self._twin.machines, self._read_s
+        came = [_idle(before_s, name) for name in machines if name not in self._seen and before_s < now_s]
+        readings = tuple(self._reading(name, now_s, machine.cores) for name, machine in machines.items())
+        went = [self._reading(name, now_s, 0.0) for name in self._readings if name not in machines]
+        self._sinks.usage([*came, *readings, *(one for one in went if one.used_cores)])
+        self._read_s, self._seen = now_s, dict(machines)
+        return readings
 
-    def _reading(self, name: str, now_s: float) -> Usage:
-        machine = self._twin.machines[name]
-        total_s = machine.used_core_s(now_s)
-        before_s, used_s = self._readings.get(name, (now_s, total_s))
+    def _bury(self, now_s: float) -> None:
+        """Keep what replicas did that went since the reading before; their names may come again."""
+        for name, machine in self._seen.items():
+            if self._twin.machines.get(name) is not machine:
+                self._done_core_s[name] = self._done_core_s.get(name, 0.0) + machine.used_core_s(now_s)
+
+    def _reading(self, name: str, now_s: float, cores: float) -> Usage:
+        machine = self._twin.machines.get(name)
+        total_s = self._done_core_s.get(name, 0.0) + (machine.used_core_s(now_s) if machine else 0.0)
+        before_s, used_s = self._readings.get(name, (self._read_s, 0.0))
         self._readings[name] = now_s, total_s
         mean_cores = (total_s - used_s) / (now_s - before_s) if now_s > before_s else 0.0
-        return Usage(now_s, name, machine.cores, mean_cores, 0, 0.0)
+        return Usage(now_s, name, cores, mean_cores, 0, 0.0)
+
+
+def _idle(now_s: float, name: str) -> Usage:
+    return Usage(now_s, name, 0.0, 0.0, 0, 0.0)

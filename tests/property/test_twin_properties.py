@@ -145,7 +145,8 @@ def test_edf_never_passes_over_an_earlier_deadline(case):
 @given(case=cases)
 def test_cores_are_always_of_the_grid_and_within_the_node(case):
     _, decisions, readings = played(case)
-    assert {reading.granted_cores for reading in readings} <= set(GRID.values())
+    not_there = 0.0  # a replica that has just come or gone, at its outer reading
+    assert {reading.granted_cores for reading in readings} <= {not_there, *GRID.values()}
     assert {decision.target.cores for _, decision, _ in decisions} <= set(GRID.values())
     if case.spec.node_cores:
         at = {reading.t_s for reading in readings}
@@ -165,6 +166,20 @@ def test_used_core_seconds_are_those_of_the_batches_served(case):
     if still.engine.batches_in_flight == 1:
         assert used_s == pytest.approx(sum(b["finished_s"] - b["started_s"] for b in batches.values()))
     assert used_s <= times[-1] * 1.0 + 1e-9
+
+
+@lasting
+@given(case=cases)
+def test_used_core_seconds_survive_replicas_that_go_and_come_again(case):
+    coming = tuple((1.0, 2, replicas) for _, _, replicas in case.targets) or ((1.0, 2, 1),)
+    rows, _, readings = played(Case(case.arrivals, coming, case.spec, EngineSettings(batch_size=2), case.seed))
+    batches = {r["batch_id"]: r for r in rows.to_pylist() if r["status"] == "served"}
+    used_s, before_s = 0.0, {}
+    for reading in readings:
+        assert reading.used_cores >= 0
+        used_s += reading.used_cores * (reading.t_s - before_s.get(reading.replica, reading.t_s))
+        before_s[reading.replica] = reading.t_s
+    assert used_s == pytest.approx(sum(b["finished_s"] - b["started_s"] for b in batches.values()))
 
 
 @lasting
