@@ -81,7 +81,7 @@ def all_steps(out: Path, mirror: Path | None) -> list[Step]:
     """The steps, in order."""
     code = code_digest(PRESENTING)
     runs = {name: load_scenario(name, SYSTEMS) for name in RUNS}
-    sweeps = {name: asked_for(name, [], "", SEEDS) for name in SWEEPS}
+    sweeps = {name: asked_for(name, [], None, SEEDS) for name in SWEEPS}
     scenarios = [*runs.values(), *(point.scenario for asked in sweeps.values() for point in asked.specs)]
     names = tuple(name for scenario in scenarios for name in scenario.plan.trace_names())
     traces = Step("traces", "traces: get and verify", code, lambda _key, _advance: get_traces(names, mirror))
