@@ -94,7 +94,6 @@ def run(
             backend, base_image=base_image, gateway_port=port, say=lambda text: say(console, text)
         )
         say(console, f"backend {why}")
-        say_company(console)
         prepared, manifests = run_for_real(console, request, traces, place, watch)
     found = summaries(prepared.folder, names)
     print_whole(console, results_table(found))
@@ -113,6 +112,7 @@ def run_for_real(
 ) -> tuple[Prepared, list[dict[str, Any]]]:
     """Profile if need be, then run everything, one after the other."""
     run_id = new_run_id()
+    say_company(console)
     with place:
         try:
             latency = latency_for(console, request, place, run_id)
