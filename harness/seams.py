@@ -43,7 +43,7 @@ class Backend(Protocol):
         """Move to the decision's target, in the order that keeps serving, and read the result back."""
 
     def usage(self) -> Sequence[Usage]:
-        """One reading per replica."""
+        """One reading per replica that exists, after a first and a last row, at 0 cores, of any that came or went."""
 
     def facts(self) -> dict[str, str]:
         """What the manifest should say about how this backend ran: image digest, CPU limiter, engine version."""

@@ -11,13 +11,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from harness.backends.cgroup import Counters, min_cores
 from harness.backends.gateway import GatewayControl
+from harness.backends.meter import Meter
 from harness.control import plan_actions, replica_name
 from harness.errors import BenchError, UsageError
 from harness.types import (
@@ -112,7 +113,7 @@ class ServiceBackend:
         self._service: Service | None = None
         self._allocation: Allocation | None = None
         self._replicas: dict[str, Replica] = {}
-        self._readings: dict[str, tuple[float, float]] = {}  # by replica: when, and CPU time used until then
+        self._meter = Meter()
 
     def __enter__(self) -> Self:
         return self
@@ -169,7 +170,6 @@ class ServiceBackend:
     def _join(self, replica: Replica) -> None:
         """Let a launched replica join once it is ready; it is charged from now on, ready or not."""
         self._replicas[replica.name] = replica
-        self._readings.pop(replica.name, None)
         fields = {"url": replica.url, "cores": replica.cores, "threads": replica.threads}
 
         def check() -> None:
@@ -266,13 +266,16 @@ class ServiceBackend:
         return _now()
 
     def _add(self, name: str, cores: float) -> _Stamps:
-        threads = threads_for(cores)
+        threads, now_s = threads_for(cores), time.monotonic()
         url = self._runtime.launch_replica(name, threads, cores)
+        self._meter.begin(name, now_s)
         acknowledged_s = time.monotonic()
         try:
             self._join(Replica(name, url, self._runtime.read_cores(name), threads))
         except BenchError:
             self._replicas.pop(name, None)
+            with suppress(BenchError):  # one that has ended has no counters left
+                self._meter.end(name, self._runtime.counters(name), time.monotonic())
             self._runtime.remove(name)
             raise
         return _Stamps(acknowledged_s, time.monotonic())
@@ -284,23 +287,24 @@ class ServiceBackend:
             if time.monotonic() > deadline_s:
                 raise BenchError(f"{name} still holds work after {DRAIN_TIMEOUT_S:.0f} s of draining")
             time.sleep(POLL_S)
+        self._meter.end(name, self._counters(name), time.monotonic())
         self._runtime.remove(name)
         self._replicas.pop(name)
 
     def usage(self) -> Sequence[Usage]:
-        """One reading per replica that exists, also while it starts or drains."""
-        return [self._usage(replica) for replica in tuple(self._replicas.values())]
+        """First and last rows of replicas that came and went, then a reading of each that exists, starting or not."""
+        readings = [
+            self._meter.read(one.name, one.cores, self._counters(one.name), time.monotonic())
+            for one in tuple(self._replicas.values())
+        ]
+        return [*self._meter.take_edges(), *readings]
 
-    def _usage(self, replica: Replica) -> Usage:
-        self._runtime.check(replica.name)  # a replica that died ends the run, with its own last words
+    def _counters(self, name: str) -> Counters:
+        self._runtime.check(name)  # a replica that died ends the run, with its own last words
         try:
-            counters, now_s = self._runtime.counters(replica.name), time.monotonic()
+            return self._runtime.counters(name)
         except BenchError as error:
             raise BenchError(self._cause(error)) from error
-        before_s, cpu_s = self._readings.get(replica.name, (now_s, counters.cpu_s))
-        self._readings[replica.name] = now_s, counters.cpu_s
-        used = (counters.cpu_s - cpu_s) / (now_s - before_s) if now_s > before_s else 0.0
-        return Usage(now_s, replica.name, replica.cores, used, counters.memory_bytes, counters.throttled_s)
 
     def facts(self) -> dict[str, str]:
         """What the manifest should say about how this backend ran."""
@@ -310,7 +314,7 @@ class ServiceBackend:
         """Remove everything. Safe to call twice, and after a failed start; another `start` may follow."""
         self._gateway, self._service, self._allocation = None, None, None
         self._replicas.clear()
-        self._readings.clear()
+        self._meter.clear()
         with undisturbed():
             self._runtime.close()
         atexit.unregister(self.stop)

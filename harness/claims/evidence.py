@@ -14,13 +14,10 @@ from harness.stats.interval import Estimate
 from harness.stored.modes import Mode, mode_of_run, newest_mode
 from harness.stored.prototype import first_collapse_s, prototype_violation_percent
 from harness.stored.published import PublishedSeries, read_published
-from harness.stored.runs import StoredRun, newest_run
+from harness.stored.runs import StoredRun, newest_run, run_command
 from harness.stored.spread import Unit, mean_difference_of, mean_of, mean_of_share, ratio_of
 
 PAPER, HONEST, MIXED = "paper-eval", "honest-eval", "mixed-eval"
-COMMANDS = {
-    scenario: f"sponge-bench run {scenario} --backend simulated --seeds 5" for scenario in (PAPER, HONEST, MIXED)
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class Evidence:
     def not_run(self) -> tuple[str, ...]:
         """The commands that make what is not there."""
         modes = {PAPER: self.paper, HONEST: self.honest, MIXED: self.mixed}
-        return tuple(COMMANDS[scenario] for scenario, mode in modes.items() if mode is None)
+        return tuple(run_command(scenario) for scenario, mode in modes.items() if mode is None)
 
 
 def gather(results: Path) -> Evidence:

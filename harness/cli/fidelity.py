@@ -111,6 +111,8 @@ def fidelity(
     if run is not None:
         refuse_idle_options(given_options(context))
     given = calibrate(run_folders(calibration)) if calibration else None
+    if run is not None and given is None and not plain:
+        given = cached_calibration(run, folders_in(run, systems))
     if run is None:
         asked = asked_for(console, scenario, systems, seeds, out, mirror, model, fresh=calibrate_now)
         if backend not in BACKENDS:
@@ -119,8 +121,6 @@ def fidelity(
         say(console, f"backend {why}")
         say_company(console)
         run, given = run_and_calibrate(console, asked, place, given, plain=plain)
-    elif given is None and not plain:
-        given = cached_calibration(run)
     judge(console, run, folders_in(run, systems), given, draws)
 
 
@@ -225,9 +225,9 @@ def at_hand(asked: Asked, backend: str, latency: LatencyModel) -> Calibration | 
     return next((found for found in map(calibration_of, mine) if found is not None), None)
 
 
-def cached_calibration(run: Path) -> Calibration | None:
-    """The cached calibration for what a run used, unless it was disturbed, or comes from this very run."""
-    return calibration_for(run.resolve().name, real_manifest(run_folders(run)[0]))
+def cached_calibration(run: Path, folders: Sequence[Path]) -> Calibration | None:
+    """The cached calibration for what these folders of a run used, unless it was disturbed, or comes from this run."""
+    return calibration_for(run.resolve().name, real_manifest(folders[0]))
 
 
 def folders_in(run: Path, systems: str | None) -> list[Path]:

@@ -21,7 +21,7 @@ from harness.figures.style import (
 )
 from harness.stats.interval import Estimate
 from harness.stored.modes import Mode, mode_of_run, newest_mode
-from harness.stored.runs import newest_run
+from harness.stored.runs import newest_run, run_command
 from harness.stored.spread import mean_of_share
 
 HONEST, PAPER = "honest-eval", "paper-eval"
@@ -79,7 +79,7 @@ def draw_pareto(results: Path) -> Drawn | Skipped:
     run = newest_run(results, HONEST, "sponge")
     mode = mode_of_run(run) or newest_mode(results, HONEST, "sponge") or newest_mode(results, PAPER)
     if mode is None:
-        return Skipped(f"no valid run of {HONEST}", COMMAND)
+        return Skipped(f"no valid run of {HONEST}", run_command(HONEST))
     systems, floor = mode.systems, read_floor(run) if run else None
     looks = looks_of(systems)
     figure, axes = canvas(1, 1, TWO_COLUMNS_IN, 3.3)

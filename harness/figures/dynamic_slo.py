@@ -10,11 +10,10 @@ from harness.figures.output import Drawn, Skipped
 from harness.figures.style import BLACK, BLUE, ORANGE, RED, SHADE, TWO_COLUMNS_IN, Axes, canvas
 from harness.results.columns import floats
 from harness.stored.measures import route_of
-from harness.stored.runs import newest_run
+from harness.stored.runs import newest_run, run_command
 from harness.stored.series import Floats
 
 SCENARIO = "paper-eval"
-COMMAND = "sponge-bench run paper-eval --backend simulated --seeds 3"
 SIZES_KIB = ((100, ORANGE, (0, (1, 1))), (200, BLUE, (0, (4, 1.5))), (500, RED, "-"))
 
 
@@ -22,7 +21,7 @@ def draw_dynamic_slo(results: Path) -> Drawn | Skipped:
     """Bandwidth above, remaining SLO below, over the time of the plan of the first seed."""
     run = newest_run(results, SCENARIO)
     if run is None:
-        return Skipped(f"no valid run of {SCENARIO}", COMMAND)
+        return Skipped(f"no valid run of {SCENARIO}", run_command(SCENARIO))
     cell = run.cells[0]
     plan = run.plan(cell.seed)
     created_s, uplink_s = floats(plan, "created_s"), floats(plan, "uplink_s")

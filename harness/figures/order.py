@@ -14,13 +14,12 @@ from harness.figures.style import TWO_COLUMNS_IN, Axes, canvas, label_panels, le
 from harness.results import violated
 from harness.results.columns import floats, is_value
 from harness.stats.interval import Estimate
-from harness.stored.runs import Cell, StoredRun, newest_run
+from harness.stored.runs import Cell, StoredRun, newest_run, run_command
 from harness.stored.series import Floats
 from harness.stored.spread import Unit, mean_difference_of, mean_of_share
 
 SCENARIOS = ("mixed-eval", "payload")
 SYSTEMS = ("sponge", "sponge-fifo")
-COMMAND = "sponge-bench run mixed-eval --backend simulated --systems sponge,sponge-fifo --seeds 5"
 ALL = "all"
 
 
@@ -28,7 +27,7 @@ def draw_order(results: Path) -> Drawn | Skipped:
     """Violations per payload size, and how much time was left at the answer, for EDF and FIFO."""
     run = next((run for name in SCENARIOS if (run := newest_run(results, name, *SYSTEMS))), None)
     if run is None:
-        return Skipped("no valid run of mixed-eval with sponge and sponge-fifo", COMMAND)
+        return Skipped("no valid run of mixed-eval with sponge and sponge-fifo", run_command(SCENARIOS[0]))
     missed = {system: missed_percent(run, system) for system in SYSTEMS}
     figure, axes = canvas(1, 2, TWO_COLUMNS_IN, 2.3, width_ratios=(1.2, 1.0))
     groups = list(missed[SYSTEMS[0]])

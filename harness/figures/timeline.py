@@ -10,11 +10,10 @@ from harness.figures.output import Drawn, Skipped
 from harness.figures.style import PUBLISHED, TWO_COLUMNS_IN, Axes, Look, canvas, legend_above, looks_of, round_ticks
 from harness.stored.prototype import prototype_violation_percent
 from harness.stored.published import DURATION_S, PublishedSeries, read_published, step_times_s
-from harness.stored.runs import Cell, newest_run
+from harness.stored.runs import Cell, newest_run, run_command
 from harness.stored.series import Floats, bin_edges_s, mean_cores, moving_mean, violation_percent
 
 SCENARIO = "paper-eval"
-COMMAND = "sponge-bench run paper-eval --backend simulated --seeds 3"
 SMOOTH_S = 15
 FIRST = ("sponge-prototype", "sponge", "fa2-prototype", "fa2", "static-8", "static-16")
 
@@ -23,7 +22,7 @@ def draw_timeline(results: Path) -> Drawn | Skipped:
     """All systems of the newest run of the published set-up, first seed."""
     run = newest_run(results, SCENARIO, "sponge-prototype")
     if run is None:
-        return Skipped(f"no valid run of {SCENARIO}", COMMAND)
+        return Skipped(f"no valid run of {SCENARIO}", run_command(SCENARIO))
     systems = sorted(run.systems, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST),))
     looks, published = looks_of(systems), read_published()
     figure, axes = canvas(len(systems), 2, TWO_COLUMNS_IN, 0.95 * len(systems) + 0.6, sharex=True)

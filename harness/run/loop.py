@@ -43,10 +43,10 @@ class ControlLoop:
         return time.monotonic() - self._epoch_s
 
     def record_usage(self) -> tuple[Usage, ...]:
-        """Read and record the replicas' resources."""
+        """Read and record the replicas' resources; returned are readings alone, without first and last rows."""
         readings = tuple(replace(usage, t_s=usage.t_s - self._epoch_s) for usage in self._backend.usage())
         self._recorder.usage(list(readings))
-        return readings
+        return tuple(usage for usage in readings if usage.granted_cores > 0)
 
     def tick(self) -> Tick:
         """One observe, decide, apply."""

@@ -14,6 +14,11 @@ from harness.settings import read_json
 from harness.tables import PLAN, REQUESTS, read_parquet
 
 
+def run_command(scenario: str) -> str:
+    """What makes a run that claims and figures can use."""
+    return f"sponge-bench run {scenario} --backend simulated --seeds 5"
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One system on one seed of a run."""

@@ -96,12 +96,27 @@ def test_no_request_is_lost_while_cores_batch_and_threads_change(started, send):
     assert ([a.result()["status"] for a in answers], outcomes) == ([200] * 200, ["ok"] * 4)
 
 
+def running(backend) -> list[str]:
+    """Names of the replicas that exist, by their readings."""
+    return [usage.replica for usage in backend.usage() if usage.granted_cores]
+
+
 def test_a_second_replica_comes_and_goes(started):
     backend, _ = started
     resized(backend, 0.8, replicas=2)
-    both = len(backend.usage())
+    both = running(backend)
     resized(backend, 0.8, replicas=1)
-    assert (both, len(backend.usage())) == (2, 1)
+    assert (both, running(backend)) == (["replica-0", "replica-1"], ["replica-0"])
+
+
+def test_loading_a_second_replica_is_metered(started):
+    backend, _ = started
+    backend.usage()
+    resized(backend, 0.8, replicas=2)
+    resized(backend, 0.8, replicas=1)
+    first, last, _ = backend.usage()
+    assert (first.replica, first.used_cores, last.replica) == ("replica-1", 0.0, "replica-1")
+    assert last.used_cores * (last.t_s - first.t_s) > 0.1  # a Python that imports the runtime and loads a model
 
 
 def test_a_replica_comes_back_after_it_went(started):
@@ -114,7 +129,7 @@ def test_a_replica_comes_back_after_it_went(started):
 
 
 def test_usage_knows_memory_and_time(started):
-    usage = started[0].usage()[0]
+    usage = started[0].usage()[-1]
     assert usage.memory_bytes > 10_000_000
     assert usage.throttled_s >= 0.0
 

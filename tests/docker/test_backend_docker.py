@@ -140,9 +140,12 @@ def test_a_throttled_replica_uses_no_more_than_it_may(started, send):
 def test_a_second_replica_comes_and_goes(started, client):
     backend, service = started
     resized(backend, 0.8, replicas=2)
+    backend.usage()
     both = len(things_of(client, service.run_id))
     resized(backend, 0.8, replicas=1)
-    assert (both, len(things_of(client, service.run_id)), len(backend.usage())) == (5, 4, 1)
+    last, *others = backend.usage()
+    assert (both, len(things_of(client, service.run_id)), len(others)) == (5, 4, 1)
+    assert (last.replica, last.granted_cores) == ("replica-1", 0.0)
 
 
 @needs_two_cores

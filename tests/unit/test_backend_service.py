@@ -283,7 +283,7 @@ def test_a_replica_that_does_not_become_ready_is_removed_again(started):
 
 def test_usage_has_a_reading_for_every_replica(started):
     started.decide(Allocation(1.0, 2, replicas=2))
-    assert [usage.replica for usage in started.backend.usage()] == ["replica-0", "replica-1"]
+    assert [usage.replica for usage in started.backend.usage() if usage.granted_cores] == ["replica-0", "replica-1"]
 
 
 def test_used_cores_are_the_mean_since_the_last_reading(started, monkeypatch):
@@ -295,9 +295,33 @@ def test_used_cores_are_the_mean_since_the_last_reading(started, monkeypatch):
     assert started.backend.usage()[0].used_cores == pytest.approx(0.25)
 
 
-def test_what_was_used_before_the_first_reading_is_not_counted(started):
+def test_a_replica_that_comes_later_is_metered_from_its_launch(started):
+    started.backend.usage()
     started.decide(Allocation(1.0, 2, replicas=2))
-    assert started.backend.usage()[1].used_cores == 0.0
+    first, *_, last = started.backend.usage()
+    assert (first.replica, first.granted_cores, last.replica) == ("replica-1", 0.0, "replica-1")
+    assert last.used_cores * (last.t_s - first.t_s) > 0.0
+
+
+def test_a_replica_that_goes_leaves_a_last_row(started):
+    started.decide(Allocation(1.0, 2, replicas=2))
+    started.backend.usage()
+    started.decide(Allocation(1.0, 2, replicas=1))
+    last, *others = started.backend.usage()
+    assert (last.replica, last.granted_cores, [usage.replica for usage in others]) == ("replica-1", 0.0, ["replica-0"])
+    assert last.used_cores > 0.0
+
+
+def test_one_that_does_not_become_ready_is_metered_too(started):
+    started.backend.usage()
+    started.gateway.refuses.add("replica-1")
+    started.decide(Allocation(1.0, 2, replicas=2))
+    assert [(usage.replica, usage.granted_cores) for usage in started.backend.usage()[:2]] == [("replica-1", 0.0)] * 2
+
+
+def test_loading_the_model_before_the_run_is_not_counted(stage):
+    stage.backend.start(SERVICE, Allocation(1.0, 2, replicas=2))
+    assert all(usage.granted_cores > 0 for usage in stage.backend.usage())
 
 
 def test_a_replica_that_dies_while_it_loads_is_reported_with_its_last_words(stage):

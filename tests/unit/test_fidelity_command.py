@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 import harness.cli.fidelity as command
-from harness.cli.fidelity import CALIBRATION_SEED, Asked, keep, run_and_calibrate
+from harness.cli.fidelity import CALIBRATION_SEED, Asked, cached_calibration, folders_in, keep, run_and_calibrate
 from harness.latency import LatencyModel
 from harness.run.bench import RunRequest
 from harness.run.fidelity_calibration import Calibration
@@ -80,3 +80,14 @@ def test_a_calibration_of_a_busy_machine_is_not_kept(other_cores, kept, tmp_path
     monkeypatch.setenv("SPONGE_BENCH_CACHE", str(tmp_path))
     keep(Console(quiet=True), "yolo-n", Calibration({"backend": "docker"}, "q", (), "", other_cores, {}))
     assert len(list(tmp_path.rglob("*.json"))) == kept
+
+
+def test_the_cached_calibration_is_looked_up_by_the_folders_that_were_chosen(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(command, "real_manifest", asked.append)
+    monkeypatch.setattr(command, "calibration_for", lambda run, _manifest: run)
+    for system in ("an-interrupted-one", "sponge"):
+        (tmp_path / system / "seed-1").mkdir(parents=True)
+        (tmp_path / system / "seed-1" / "manifest.json").write_text("{}")
+    folders = folders_in(tmp_path, "sponge")
+    assert (cached_calibration(tmp_path, folders), asked) == (tmp_path.name, [tmp_path / "sponge" / "seed-1"])

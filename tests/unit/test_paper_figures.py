@@ -138,7 +138,7 @@ def test_a_generated_trace_is_said_in_the_caption(make_run, made, tmp_path):
 
 def test_a_figure_without_runs_is_skipped_with_the_command_that_makes_them(tmp_path):
     found = {one.name: one.skipped for one in draw_figures(tmp_path, tmp_path / "out")}
-    assert str(found["timeline"]).endswith("make it with: sponge-bench run paper-eval --backend simulated --seeds 3")
+    assert str(found["timeline"]).endswith("make it with: sponge-bench run paper-eval --backend simulated --seeds 5")
     assert str(found["sensitivity-load"]).endswith("make it with: sponge-bench sweep load")
     assert found["latency"] is None  # the published profile needs no run
 
