@@ -19,9 +19,11 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """How long things take, s, each as the values that may be drawn: a change of cores, a call to the gateway, the way
-    from the socket into the queue, and the way from the end of service to the client."""
+    """How long things take, s, each as the values that may be drawn: from a tick to the request for a change, a change
+    of cores, a call to the gateway, the way from the socket into the queue, and from the end of service to the client.
+    """
 
+    request_s: tuple[float, ...] = (0.0,)
     resize_s: tuple[float, ...] = (0.0,)
     control_s: tuple[float, ...] = (0.0,)
     inbound_s: tuple[float, ...] = (0.0,)
@@ -30,7 +32,7 @@ class Ways:
     @property
     def slowest_change_s(self) -> float:
         """The longest a change of cores and threads takes until both are in force."""
-        return max(self.resize_s) + 2 * max(self.control_s)
+        return max(self.request_s) + max(self.resize_s) + 2 * max(self.control_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

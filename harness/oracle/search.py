@@ -57,6 +57,7 @@ def course_of(foresight: Foresight, pace: float) -> Course:
         predict_s=predict_s,
         draw_s=foresight.draw_s or paced_s,
         soonest_s=_remembered(lambda batch, cores: latency.predict_quantile_s(batch, cores, FAST_QUANTILE)),
+        request_s=max(ways.request_s),
         resize_s=max(ways.resize_s),
         control_s=max(ways.control_s),
         duration_s=foresight.duration_s,

@@ -43,7 +43,8 @@ class Course(NamedTuple):
     """What is replayed. arrivals_s ascend; deadlines_s: as the line knows them; closes_s: latest ends in time.
 
     predict_s: fitted service time; draw_s: what it will be. soonest_s: what the drop rule holds against a deadline.
-    resize_s, control_s: until a change of cores, and any other, is in force. duration_s: cost counts until then.
+    request_s: from a tick to the request for its changes. resize_s, control_s: until a change of cores, and any other,
+    is in force. duration_s: cost counts until then.
     """
 
     arrivals_s: Sequence[float]
@@ -52,6 +53,7 @@ class Course(NamedTuple):
     predict_s: Predict
     draw_s: Draw
     soonest_s: Predict
+    request_s: float
     resize_s: float
     control_s: float
     duration_s: float
@@ -65,7 +67,7 @@ def advance(course: Course, state: State, now_s: float, until_s: float, cores: f
     if state.at == len(course.arrivals_s) and not state.line and not state.batch and now_s > 0:
         cores, batch_size = state.cores, state.batch_size
     changes, settles_s = _changes(course, state, now_s, cores, batch_size)
-    granted = _granted_core_s(course, state.cores, cores, (now_s, settles_s, until_s))
+    granted = _granted_core_s(course, state.cores, cores, (now_s, now_s + course.request_s, settles_s, until_s))
     return _Server(course, state, changes).until(until_s, cores, batch_size, state.core_s + granted)
 
 
@@ -84,7 +86,8 @@ def _changes(
         steps.append(batch)
     if cores < state.cores:
         steps.reverse()
-    found, at_s, settles_s = [], now_s, now_s
+    found, at_s = [], now_s + course.request_s
+    settles_s = at_s
     for kind, value, takes_s in steps:
         at_s += takes_s
         found.append((at_s, kind, value))
@@ -92,9 +95,11 @@ def _changes(
     return found, settles_s
 
 
-def _granted_core_s(course: Course, before: float, after: float, times_s: tuple[float, float, float]) -> float:
-    now_s, settles_s, until_s = (min(t_s, course.duration_s) for t_s in times_s)
-    return max(before, after) * (settles_s - now_s) + after * (until_s - settles_s)
+def _granted_core_s(course: Course, before: float, after: float, times_s: Sequence[float]) -> float:
+    """times_s: the tick, the request, when it is in force, and the tick after."""
+    tick_s, asked_s, settles_s, until_s = (min(t_s, course.duration_s) for t_s in times_s)
+    changing = max(before, after) * (settles_s - asked_s)
+    return before * (asked_s - tick_s) + changing + after * (until_s - settles_s)
 
 
 class _Server:

@@ -20,13 +20,12 @@ from harness.errors import UsageError
 from harness.profile.store import keep, kept_path, load_kept
 from harness.record import read_manifest
 from harness.run.fidelity_observed import Cell, Observed, observed
-from harness.sim.spec import TwinSpec
+from harness.sim.spec import DELAYS, TwinSpec
 
-VERSION = 1
+VERSION = 2
 MOST_VALUES = 400  # of a distribution; more are thinned to quantiles
 FEWEST_BATCHES = 8  # of a cell; fewer say too little about it
 MUCH_OTHER_CORES = 0.6  # gateway, load generator and harness together stay well below this
-DELAYS = ("resize_delay_s", "control_delay_s", "cold_start_s", "inbound_s", "outbound_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,8 @@ class Calibration:
     measured_utc: str
     other_cores: float
     cells: Mapping[Cell, tuple[float, ...]]
+    observe_delay_s: tuple[float, ...] = ()
+    decide_delay_s: tuple[float, ...] = ()
     resize_delay_s: tuple[float, ...] = ()
     control_delay_s: tuple[float, ...] = ()
     cold_start_s: tuple[float, ...] = ()
@@ -147,6 +148,8 @@ def cells_of(seen: Iterable[Observed]) -> dict[Cell, tuple[float, ...]]:
 def delays_of(seen: Sequence[Observed]) -> dict[str, tuple[float, ...]]:
     """The delays of several runs together, by their names in `TwinSpec`."""
     return {
+        "observe_delay_s": thinned([d for o in seen for d in o.ticks.observe_s]),
+        "decide_delay_s": thinned([d for o in seen for d in o.ticks.decide_s]),
         "resize_delay_s": thinned([d for o in seen for d in o.changes.resize_s]),
         "control_delay_s": thinned([d for o in seen for d in o.changes.control_s]),
         "cold_start_s": thinned([d for o in seen for d in o.changes.cold_start_s]),

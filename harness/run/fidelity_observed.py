@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from harness.control import plan_actions, replica_name
+from harness.control import next_tick_s, plan_actions, replica_name
 from harness.outcome import used_core_s
 from harness.tables import DECISIONS, REQUESTS, USAGE, read_parquet
 from harness.types import Action, AddReplica, Allocation, Resize, SetBatch, SetThreads
@@ -46,11 +46,20 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
+class Ticks:
+    """How late the control loop was, per tick, s: with what its policy saw, and from there with its request."""
+
+    observe_s: tuple[float, ...] = ()
+    decide_s: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """One system on one seed, as it was. batches: in the order they began. inbound_s: due to queued, per request;
     outbound_s: end of service to client, per served request. used_core_s: CPU time of all replicas, s."""
 
     batches: tuple[Served, ...]
+    ticks: Ticks
     changes: Changes
     inbound_s: tuple[float, ...]
     outbound_s: tuple[float, ...]
@@ -62,13 +71,15 @@ def observed(folder: Path, manifest: Mapping[str, Any]) -> Observed:
     requests = read_parquet(folder / "requests.parquet", REQUESTS)
     decisions = read_parquet(folder / "decisions.parquet", DECISIONS)
     usage = read_parquet(folder / "usage.parquet", USAGE)
-    return observed_in(requests, decisions, usage, Allocation(**manifest["start"]))
+    tick_s = float(manifest["scenario"]["tick_s"])
+    return observed_in(requests, decisions, usage, Allocation(**manifest["start"]), tick_s)
 
 
-def observed_in(requests: pa.Table, decisions: pa.Table, usage: pa.Table, start: Allocation) -> Observed:
+def observed_in(requests: pa.Table, decisions: pa.Table, usage: pa.Table, start: Allocation, tick_s: float) -> Observed:
     """What the three tables of a run say. start: what was in force before the first decision."""
     return Observed(
         batches_of(requests),
+        ticks_of(decisions, tick_s),
         changes_of(decisions, start),
         _finite(_floats(requests, "queued_s") - _floats(requests, "due_s")),
         _finite(_floats(requests, "received_s") - _floats(requests, "finished_s")),
@@ -87,6 +98,13 @@ def batches_of(requests: pa.Table) -> tuple[Served, ...]:
     return tuple(
         Served(int(sizes[k]), round(float(cores[k]), _DIGITS), float(finished_s[k] - started_s[k])) for k in order
     )
+
+
+def ticks_of(decisions: pa.Table, tick_s: float) -> Ticks:
+    """How late every tick was. One that was late by a whole interval counts for the tick after: that one it skipped."""
+    saw_s, asked_s = _floats(decisions, "tick_s"), _floats(decisions, "requested_at_s")
+    due_s = np.array([next_tick_s(at_s, tick_s) - tick_s for at_s in saw_s])
+    return Ticks(_finite(saw_s - due_s), _finite(asked_s - saw_s))
 
 
 def changes_of(decisions: pa.Table, start: Allocation) -> Changes:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from harness.errors import UsageError
 from harness.plan.columns import Column
 from harness.record import decision_row
-from harness.run.fidelity_calibration import DELAYS, Calibration, delays_of, other_cores, real_manifest, run_name
+from harness.run.fidelity_calibration import Calibration, delays_of, other_cores, real_manifest, run_name
 from harness.run.fidelity_observed import Cell, Observed, Served, observed
 from harness.run.plans import plan_path
 from harness.run.rebuilt import rebuilt
@@ -26,6 +26,7 @@ from harness.run.twin_model import TwinModel
 from harness.sim.loop import Sinks
 from harness.sim.service import distance
 from harness.sim.simulation import Simulation, simulate
+from harness.sim.spec import CHANGE_DELAYS, DELAYS, LOOP_DELAYS, WAYS
 from harness.tables import DECISIONS, PLAN, read_parquet, table_of
 from harness.types import Applied, Decision, Observation
 
@@ -145,14 +146,19 @@ def spread_of_run(rerun: Rerun) -> Simulation:
     return _sampled(rerun.simulation, typical, factors)
 
 
+def loop_of_run(rerun: Rerun) -> Simulation:
+    """The run's own lateness of ticks."""
+    return _with_delays(rerun, LOOP_DELAYS)
+
+
 def delays_of_run(rerun: Rerun) -> Simulation:
     """The run's own delays of resizes, settings and starts."""
-    return _with_delays(rerun, DELAYS[:3])
+    return _with_delays(rerun, CHANGE_DELAYS)
 
 
 def gateway_of_run(rerun: Rerun) -> Simulation:
     """The run's own ways into and out of the gateway."""
-    return _with_delays(rerun, DELAYS[3:])
+    return _with_delays(rerun, WAYS)
 
 
 def all_of_run(rerun: Rerun) -> Simulation:
@@ -164,9 +170,10 @@ def all_of_run(rerun: Rerun) -> Simulation:
 COMPONENTS = (
     Component("interference", "typical service time per batch size and cores, as in the run", level_of_run),
     Component("service spread", "service times around the typical one, in the order of the run", spread_of_run),
+    Component("control loop", "how late ticks observe and ask, as in the run", loop_of_run),
     Component("resize delay", "delays of resizes, settings and starts, as in the run", delays_of_run),
     Component("gateway overhead", "time into and out of the gateway, as in the run", gateway_of_run),
-    Component("all of these", "all four as in the run", all_of_run),
+    Component("all of these", "all five as in the run", all_of_run),
 )
 
 

@@ -72,8 +72,14 @@ def foresight_of(
         deadline_s=plan.column("deadline_s").to_numpy(),
         duration_s=scenario.plan.duration_s,
         conditions=conditions,
-        ways=Ways(spec.resize_delay_s, spec.control_delay_s, spec.inbound_s, spec.outbound_s),
+        ways=Ways(request_s_of(spec), spec.resize_delay_s, spec.control_delay_s, spec.inbound_s, spec.outbound_s),
         least_ratio=min(1.0, min(ratios)) if sampled else 1.0,
         ratios=ratios if sampled else (),
         draw_s=Luck(conditions.latency, known).draw_s if sampled and known is not None else None,
     )
+
+
+def request_s_of(spec: TwinSpec) -> tuple[float, ...]:
+    """From a tick to the request for a change: at least this, at most that, s."""
+    both = spec.observe_delay_s, spec.decide_delay_s
+    return tuple(dict.fromkeys((sum(map(min, both)), sum(map(max, both)))))

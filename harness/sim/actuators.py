@@ -107,6 +107,14 @@ class Delays:
     spec: TwinSpec
     generator: np.random.Generator
 
+    def observe_s(self) -> float:
+        """From a tick to what its policy sees, s."""
+        return self._draw(self.spec.observe_delay_s)
+
+    def decide_s(self) -> float:
+        """From what a policy saw to the request for a change, s."""
+        return self._draw(self.spec.decide_delay_s)
+
     def of(self, action: Action) -> float:
         """From the request for an action to its effect, s."""
         match action:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.control import Steering, kept, next_tick_s
 from harness.engine import Engine
-from harness.sim.actuators import Actuators
+from harness.sim.actuators import Actuators, Delays
 from harness.sim.machine import Machine
 from harness.sim.twin import Twin
 from harness.types import Applied, Decision, Observation, Usage
@@ -24,11 +24,14 @@ class Sinks:
 class TwinLoop:
     """Ticks as long as there is work. A tick whose change takes long lets ticks pass, as the real loop does."""
 
-    def __init__(self, twin: Twin, engine: Engine, steering: Steering, actuators: Actuators, sinks: Sinks) -> None:
+    def __init__(
+        self, twin: Twin, engine: Engine, steering: Steering, actuators: Actuators, delays: Delays, sinks: Sinks
+    ) -> None:
         self._twin = twin
         self._engine = engine
         self._steering = steering
         self._actuators = actuators
+        self._delays = delays
         self._sinks = sinks
         self._read_s = 0.0
         self._readings: dict[str, tuple[float, float]] = {}  # name -> time, core-seconds used under it until then
@@ -46,10 +49,21 @@ class TwinLoop:
         self._record_usage(now_s)
 
     def _tick(self, now_s: float) -> None:
-        if not self._twin.has_work():
-            return
+        if self._twin.has_work():
+            self._later(now_s, self._delays.observe_s(), self._observe)
+
+    def _later(self, now_s: float, delay_s: float, act: Callable[[float], None]) -> None:
+        if delay_s > 0:
+            self._twin.call_at(now_s + delay_s, act)
+        else:
+            act(now_s)
+
+    def _observe(self, now_s: float) -> None:
         observation = self._steering.seen(self._engine.observe(now_s), self._record_usage(now_s))
         decision = self._steering.decide(observation)
+        self._later(now_s, self._delays.decide_s(), lambda at_s: self._act(at_s, observation, decision))
+
+    def _act(self, now_s: float, observation: Observation, decision: Decision) -> None:
         if self._steering.keeps(decision):
             self._settled(now_s, observation, decision, kept(decision, now_s))
         else:

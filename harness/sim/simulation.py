@@ -68,8 +68,9 @@ def simulate(simulation: Simulation, pieces: Iterable[Columns], write: Write, si
     place.set_batch_size(0.0, simulation.start.batch_size)
     for index in range(simulation.start.replicas):
         twin.join(0.0, replica_name(index), simulation.start.cores, simulation.start.threads)
-    actuators = Actuators(place, Delays(simulation.spec, np.random.default_rng(delay_draws)))
-    loop = TwinLoop(twin, engine, Steering(simulation.policy, simulation.start), actuators, sinks)
+    delays = Delays(simulation.spec, np.random.default_rng(delay_draws))
+    steering = Steering(simulation.policy, simulation.start)
+    loop = TwinLoop(twin, engine, steering, Actuators(place, delays), delays, sinks)
     loop.begin(simulation.tick_s)
     twin.run()
     loop.end(twin.last_s)

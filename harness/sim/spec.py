@@ -8,12 +8,18 @@ from typing import Literal
 from harness.engine.routing import Routing
 from harness.errors import bad_value
 
+LOOP_DELAYS = ("observe_delay_s", "decide_delay_s")
+CHANGE_DELAYS = ("resize_delay_s", "control_delay_s", "cold_start_s")
+WAYS = ("inbound_s", "outbound_s")
+DELAYS = (*LOOP_DELAYS, *CHANGE_DELAYS, *WAYS)
+
 
 @dataclass(frozen=True, slots=True)
 class TwinSpec:
     """Delays are lists of values, each drawn with equal probability, s; one value is a constant.
 
     service: `sampled` (fitted mean times a measured residual) or `mean` (exactly the fitted time).
+    observe_delay_s: from a tick to the instant its policy sees; decide_delay_s: from there to the request for a change.
     resize_delay_s: from the request for other cores to their being in force. control_delay_s: a call to the gateway.
     cold_start_s: from the request for a replica to its first batch. inbound_s: socket to queue; outbound_s: end of
     service to client. node_cores: what all replicas together may have; 0 means no limit. failure_share: of resizes and
@@ -22,6 +28,8 @@ class TwinSpec:
     """
 
     service: Literal["sampled", "mean"] = "sampled"
+    observe_delay_s: tuple[float, ...] = (0.0,)
+    decide_delay_s: tuple[float, ...] = (0.0,)
     resize_delay_s: tuple[float, ...] = (0.01,)
     control_delay_s: tuple[float, ...] = (0.001,)
     cold_start_s: tuple[float, ...] = (3.0,)
@@ -33,7 +41,7 @@ class TwinSpec:
 
     def validate(self, place: str) -> None:
         """Raise UsageError naming place, key, value and rule."""
-        for name in ("resize_delay_s", "control_delay_s", "cold_start_s", "inbound_s", "outbound_s"):
+        for name in DELAYS:
             values = getattr(self, name)
             if not values or min(values) < 0:
                 raise bad_value(place, name, list(values), "must be at least one number >= 0")

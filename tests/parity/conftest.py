@@ -155,7 +155,7 @@ class RealLoop:
     """The harness's control loop over the station: observations travel as JSON, one change at a time."""
 
     def __init__(self, station, place, simulation, delays, more):
-        self.station, self.simulation, self.more = station, simulation, more
+        self.station, self.simulation, self.delays, self.more = station, simulation, delays, more
         self.steering = Steering(simulation.policy, simulation.start)
         self.actuators = Actuators(place, delays)
         self.ticks = []
@@ -166,8 +166,10 @@ class RealLoop:
             await self.until(loop, due_s)
             if not self.more():
                 return
+            await self.pause(loop, self.delays.observe_s())
             observation = self.steering.seen(from_json(to_json(self.station.observe())), ())
             decision = self.steering.decide(observation)
+            await self.pause(loop, self.delays.decide_s())
             applied = kept(decision, loop.time())
             if not self.steering.keeps(decision):
                 change = loop.create_future()
@@ -176,6 +178,10 @@ class RealLoop:
                 self.steering.settle(applied)
             self.ticks.append((observation.now_s, decision.target, decision.reason, applied))
             due_s = next_tick_s(loop.time(), tick_s)
+
+    async def pause(self, loop, delay_s):
+        if delay_s:
+            await self.until(loop, loop.time() + delay_s)
 
     async def until(self, loop, t_s):
         reached = loop.create_future()

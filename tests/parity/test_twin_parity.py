@@ -19,6 +19,7 @@ TIED = LatencyModel(1 / 32, 1 / 64, 0.0, 1 / 64)  # sums of powers of two: event
 RATIOS = {(1, 1.0): (0.9, 1.0, 1.3), (4, 1.0): (0.8, 1.0, 1.1, 2.0), (4, 2.0): (0.95, 1.0, 1.6)}
 EXACT = TwinSpec(service="mean", resize_delay_s=(1 / 64,), control_delay_s=(1 / 128,), cold_start_s=(0.5,))
 SLOW = TwinSpec(resize_delay_s=(0.003, 0.05, 0.4), control_delay_s=(0.001, 0.004), cold_start_s=(1.3, 3.1))
+LATE = replace(SLOW, observe_delay_s=(0.002, 0.03, 1.2), decide_delay_s=(0.001, 0.02))
 
 
 class Scripted:
@@ -99,6 +100,13 @@ CASES = {
     "replicas come and go": (simulation_of(REPLICAS, drop="hopeless"), poisson(120, 3000, 9)),
     "several batches in flight": (simulation_of(REPLICAS, batches_in_flight=3, drop="expired"), poisson(150, 3000, 10)),
     "resizes fail": (simulation_of(REPLICAS, replace(SLOW, failure_share=0.3), drop="hopeless"), poisson(90, 2000, 11)),
+    "late ticks": (simulation_of(REPLICAS, LATE, drop="hopeless"), poisson(90, 2000, 13)),
+    "late ticks on the instants of events": (
+        simulation_of(
+            RESIZES, replace(EXACT, observe_delay_s=(1 / 64,), decide_delay_s=(1 / 32,)), TIED, tick_s=0.25
+        ),
+        poisson(40, 2000, 14, 1 / 64),
+    ),
     "no room": (simulation_of(CROWDED, replace(SLOW, node_cores=5.0), drop="hopeless"), poisson(90, 2000, 12)),
 }
 for close in ("idle", "timeout", "slack"):

@@ -26,6 +26,7 @@ from systems.sponge.policy import SpongePolicy, SpongeSettings
 
 LATENCY = LatencyModel(0.03, 0.004, 0.002, 0.002)
 DURATION_S = 40.0
+TICK_S = 1.0
 RATE_RPS = 20.0
 DRAWS = 3
 LEVELS = np.linspace(0.9, 1.1, 41)
@@ -66,13 +67,13 @@ def rerun_of_made(really):
     model = TwinModel(LATENCY, {}, RATIOS)
     bare = Rerun(Path(), facts, observed_in(*empty()), simulation(), plan(), model)
     made = twinned(bare, "real", really, 977)
-    seen = observed_in(made.requests, made.decisions, USAGE.empty_table(), START)
+    seen = observed_in(made.requests, made.decisions, USAGE.empty_table(), START, TICK_S)
     rows = measured(Label("sponge", 1, "real"), made.requests, made.decisions, Conditions.of(facts))
     return replace(bare, seen=seen), rows
 
 
 def empty():
-    return REQUESTS.empty_table(), DECISIONS.empty_table(), USAGE.empty_table(), START
+    return REQUESTS.empty_table(), DECISIONS.empty_table(), USAGE.empty_table(), START, TICK_S
 
 
 @cache
@@ -100,6 +101,10 @@ def slow_resizes():
     return replace(simulation(), spec=replace(simulation().spec, resize_delay_s=(0.8,)))
 
 
+def late_ticks():
+    return replace(simulation(), spec=replace(simulation().spec, observe_delay_s=(0.3,), decide_delay_s=(0.4,)))
+
+
 def slow_gateway():
     return replace(simulation(), spec=replace(simulation().spec, inbound_s=(0.12,), outbound_s=(0.08,)))
 
@@ -117,6 +122,7 @@ def best(rows, metric):
         (wild_spread, "latency_p99_s", "service spread"),
         (slow_resizes, "granted_core_s", "resize delay"),
         (slow_gateway, "latency_p50_s", "gateway overhead"),
+        (late_ticks, "latency_p50_s", "control loop"),
     ],
 )
 def test_the_component_that_was_otherwise_is_named(really, metric, component):
@@ -140,7 +146,7 @@ def test_a_calibration_on_another_plan_predicts_a_machine_the_profile_is_wrong_a
     really, facts = slower_levels(), manifest()
     bare = Rerun(Path(), facts, observed_in(*empty()), really, plan(1001), TwinModel(LATENCY, {}, RATIOS))
     before = twinned(bare, "real", really, 5)
-    seen = observed_in(before.requests, before.decisions, USAGE.empty_table(), START)
+    seen = observed_in(before.requests, before.decisions, USAGE.empty_table(), START, TICK_S)
     profile = {cell: [r * LATENCY.predict_s(*cell) for r in ratios] for cell, ratios in RATIOS.items()}
     wanted = [(b, c) for b in range(1, 9) for c in np.arange(0.5, 2.01, 0.25).tolist()]
     ratios = ratios_of(LATENCY, service_times(cells_of([seen]), profile, wanted))

@@ -21,7 +21,7 @@ from harness.run.fidelity_calibration import (
     save_calibration,
     thinned,
 )
-from harness.run.fidelity_observed import batches_of, changes_of
+from harness.run.fidelity_observed import batches_of, changes_of, ticks_of
 from harness.run.twin_model import everywhere, remembered_model
 from harness.scenario import load_scenario
 from harness.sim.spec import TwinSpec
@@ -76,7 +76,7 @@ def folder_of(root, run="r1", backend="docker", state="done", cpu="some", many=2
         "started_utc": "2026-01-01T00:00:00+00:00",
         "backend": {"backend": backend},
         "host": {"cpu": cpu, "cores": 2, "kernel": "k", "cgroup": "v1"},
-        "scenario": {"name": "quickstart", "service": {"image_shape": [253, 400, 3]}},
+        "scenario": {"name": "quickstart", "tick_s": 1.0, "service": {"image_shape": [253, 400, 3]}},
         "model": {"name": "yolo-n", "sha256": "abc"},
         "start": {"cores": 1.0, "batch_size": 1, "replicas": 1},
         "load": {"host_load": {"busy_cores": 1.0, "stolen_cores": 0.1}, "elapsed_s": 2.0},
@@ -190,6 +190,21 @@ def test_a_model_without_measurements_keeps_exactly_its_times():
 
 def changes(*rows, start=START):
     return changes_of(table_of(rows, DECISIONS), start)
+
+
+def test_ticks_are_late_by_what_their_instants_say():
+    rows = [
+        {**decision(1.004, 0.0, 1.0, 1), "requested_at_s": 1.024},
+        {**decision(3.3, 0.0, 1.0, 1), "requested_at_s": 3.31},
+    ]
+    found = ticks_of(table_of(rows, DECISIONS), 1.0)
+    assert found.observe_s == pytest.approx((0.004, 0.3))
+    assert found.decide_s == pytest.approx((0.02, 0.01))
+
+
+def test_ticks_of_the_twin_are_not_late():
+    rows = [decision(k * 0.1, 0.0, 1.0, 1) for k in range(1, 50)]
+    assert max(ticks_of(table_of(rows, DECISIONS), 0.1).observe_s) < 1e-9
 
 
 def test_growing_is_a_resize_before_anything_else():

@@ -52,13 +52,30 @@ def played(*targets, start=(1.0, 1, 1), latency=ONE_CORE_SECOND, arrivals=(), la
 
 
 def spec_of(resize=0.25, control=0.125, cold=1.5, **others):
-    return TwinSpec("mean", (resize,), (control,), (cold,), **others)
+    changes = {"resize_delay_s": (resize,), "control_delay_s": (control,), "cold_start_s": (cold,)}
+    return TwinSpec("mean", **changes, **others)
 
 
 def test_a_resize_is_in_force_after_its_delay():
     _, decisions, actions = played((1.5, 1), start=(1.25, 1, 1))
     assert actions == [(1.25, Resize("replica-0", 1.5))]
     assert (decisions[0]["requested_at_s"], decisions[0]["effective_s"]) == (1.0, 1.25)
+
+
+def test_a_late_tick_sees_and_asks_late():
+    _, decisions, actions = played((1.5, 1), start=(1.25, 1, 1), observe_delay_s=(0.125,), decide_delay_s=(0.0625,))
+    assert actions == [(1.4375, Resize("replica-0", 1.5))]
+    assert [decisions[0][name] for name in ("tick_s", "requested_at_s", "effective_s")] == [1.125, 1.1875, 1.4375]
+
+
+def test_the_tick_after_a_late_one_is_in_time():
+    _, decisions, _ = played((1.25, 1), start=(1.25, 1, 1), observe_delay_s=(0.125,), decide_delay_s=(0.0625,))
+    assert [row["tick_s"] for row in decisions] == [1.125, 2.125, 3.125, 4.125, 5.125, 6.125]
+
+
+def test_a_tick_that_is_late_by_more_than_an_interval_lets_one_pass():
+    _, decisions, _ = played((1.25, 1), start=(1.25, 1, 1), observe_delay_s=(1.5,))
+    assert [row["tick_s"] for row in decisions] == [2.5, 4.5, 6.5]
 
 
 def test_a_row_of_a_resize_says_what_is_in_force():
