@@ -14,7 +14,7 @@ from harness.stats.interval import Estimate
 from harness.stored.modes import Mode, mode_of_run, newest_mode
 from harness.stored.prototype import first_collapse_s, prototype_violation_percent
 from harness.stored.published import PublishedSeries, read_published
-from harness.stored.runs import StoredRun, newest_run, run_command
+from harness.stored.runs import StoredRun, newest_finished, run_command
 from harness.stored.spread import Unit, mean_difference_of, mean_of, mean_of_share, ratio_of
 
 PAPER, HONEST, MIXED = "paper-eval", "honest-eval", "mixed-eval"
@@ -46,7 +46,7 @@ class Evidence:
 
 def gather(results: Path) -> Evidence:
     """Read what there is: the newest valid run of each scenario, or its newest sweep when that is what it has."""
-    paper = newest_run(results, PAPER, "sponge-prototype")
+    paper = newest_finished(results, PAPER, "sponge-prototype")
     return Evidence(
         published=read_published(),
         paper=mode_of_run(paper),

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from harness.columns import floats
 from harness.errors import UsageError
 from harness.results import finished_manifest, resizes, series_of, violations
-from harness.results.columns import floats
 from harness.results.cores import start_of
 from harness.results.requests import served_latency_s
 from harness.tables import DECISIONS, REQUESTS, read_parquet, write_parquet

@@ -21,7 +21,7 @@ from harness.figures.style import (
 )
 from harness.stats.interval import Estimate
 from harness.stored.modes import Mode, mode_of_run, newest_mode
-from harness.stored.runs import newest_run, run_command
+from harness.stored.runs import newest_finished, run_command
 from harness.stored.spread import mean_of_share
 
 HONEST, PAPER = "honest-eval", "paper-eval"
@@ -76,7 +76,7 @@ def bars(axes: Axes, systems: Sequence[str], estimates: Sequence[Estimate], colo
 
 def draw_pareto(results: Path) -> Drawn | Skipped:
     """Cost against violations of all systems, with the oracle's floor when it was computed."""
-    run = newest_run(results, HONEST, "sponge")
+    run = newest_finished(results, HONEST, "sponge")
     mode = mode_of_run(run) or newest_mode(results, HONEST, "sponge") or newest_mode(results, PAPER)
     if mode is None:
         return Skipped(f"no valid run of {HONEST}", run_command(HONEST))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.columns import floats
 from harness.figures.output import Drawn, Skipped
 from harness.figures.style import BLACK, BLUE, ORANGE, RED, SHADE, TWO_COLUMNS_IN, Axes, canvas
-from harness.results.columns import floats
 from harness.stored.measures import route_of
-from harness.stored.runs import newest_run, run_command
+from harness.stored.runs import newest_finished, run_command
 from harness.stored.series import Floats
 
 SCENARIO = "paper-eval"
@@ -19,7 +19,7 @@ SIZES_KIB = ((100, ORANGE, (0, (1, 1))), (200, BLUE, (0, (4, 1.5))), (500, RED, 
 
 def draw_dynamic_slo(results: Path) -> Drawn | Skipped:
     """Bandwidth above, remaining SLO below, over the time of the plan of the first seed."""
-    run = newest_run(results, SCENARIO)
+    run = newest_finished(results, SCENARIO)
     if run is None:
         return Skipped(f"no valid run of {SCENARIO}", run_command(SCENARIO))
     cell = run.cells[0]

@@ -23,7 +23,7 @@ from harness.figures.style import (
 )
 from harness.latency import LatencyModel
 from harness.published import published_model, published_names
-from harness.stored.runs import StoredRun, newest_run
+from harness.stored.runs import StoredRun, newest_finished
 
 PUBLISHED = "yolov5s"
 TICKS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
@@ -59,7 +59,7 @@ def draw_latency(results: Path) -> Drawn | Skipped:
 def newest_measured(results: Path) -> StoredRun | None:
     """The newest run of any scenario whose latency model was measured rather than published."""
     scenarios = sorted(path.name for path in results.glob("*") if path.is_dir() and path.name != "reference")
-    found = [run for name in scenarios if (run := newest_run(results, name)) and is_measured(run.facts["latency"])]
+    found = [run for name in scenarios if (run := newest_finished(results, name)) and is_measured(run.facts["latency"])]
     return max(found, key=lambda run: (run.started_utc, run.run_id), default=None)
 
 

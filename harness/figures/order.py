@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from harness.columns import floats, is_value
 from harness.figures.bars import plain, whiskers
 from harness.figures.output import Drawn, Skipped
 from harness.figures.style import TWO_COLUMNS_IN, Axes, canvas, label_panels, legend_above, looks_of
 from harness.results import violated
-from harness.results.columns import floats, is_value
 from harness.stats.interval import Estimate
-from harness.stored.runs import Cell, StoredRun, newest_run, run_command
+from harness.stored.runs import Cell, StoredRun, newest_finished, run_command
 from harness.stored.series import Floats
 from harness.stored.spread import Unit, mean_difference_of, mean_of_share
 
@@ -25,7 +25,7 @@ ALL = "all"
 
 def draw_order(results: Path) -> Drawn | Skipped:
     """Violations per payload size, and how much time was left at the answer, for EDF and FIFO."""
-    run = next((run for name in SCENARIOS if (run := newest_run(results, name, *SYSTEMS))), None)
+    run = next((run for name in SCENARIOS if (run := newest_finished(results, name, *SYSTEMS))), None)
     if run is None:
         return Skipped("no valid run of mixed-eval with sponge and sponge-fifo", run_command(SCENARIOS[0]))
     missed = {system: missed_percent(run, system) for system in SYSTEMS}

@@ -10,7 +10,7 @@ from harness.figures.output import Drawn, Skipped
 from harness.figures.style import PUBLISHED, TWO_COLUMNS_IN, Axes, Look, canvas, legend_above, looks_of, round_ticks
 from harness.stored.prototype import prototype_violation_percent
 from harness.stored.published import DURATION_S, PublishedSeries, read_published, step_times_s
-from harness.stored.runs import Cell, newest_run, run_command
+from harness.stored.runs import Cell, newest_finished, run_command
 from harness.stored.series import Floats, bin_edges_s, mean_cores, moving_mean, violation_percent
 
 SCENARIO = "paper-eval"
@@ -20,7 +20,7 @@ FIRST = ("sponge-prototype", "sponge", "fa2-prototype", "fa2", "static-8", "stat
 
 def draw_timeline(results: Path) -> Drawn | Skipped:
     """All systems of the newest run of the published set-up, first seed."""
-    run = newest_run(results, SCENARIO, "sponge-prototype")
+    run = newest_finished(results, SCENARIO, "sponge-prototype")
     if run is None:
         return Skipped(f"no valid run of {SCENARIO}", run_command(SCENARIO))
     systems = sorted(run.systems, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST),))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from harness.results.columns import floats
+from harness.columns import floats
 from harness.results.folders import finished_manifest
 from harness.tables import DECISIONS, read_parquet
 

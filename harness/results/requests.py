@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from harness.columns import floats, is_value
 from harness.outcome import violated
-from harness.results.columns import floats, is_value
 from harness.tables import REQUESTS, read_parquet
 
 OUTCOME = ("created_s", "deadline_s", "received_s", "status")

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from harness.columns import floats
 from harness.control import next_tick_s, plan_actions, replica_name
 from harness.outcome import used_core_s
 from harness.tables import DECISIONS, REQUESTS, USAGE, read_parquet
@@ -81,8 +82,8 @@ def observed_in(requests: pa.Table, decisions: pa.Table, usage: pa.Table, start:
         batches_of(requests),
         ticks_of(decisions, tick_s),
         changes_of(decisions, start),
-        _finite(_floats(requests, "queued_s") - _floats(requests, "due_s")),
-        _finite(_floats(requests, "received_s") - _floats(requests, "finished_s")),
+        _finite(floats(requests, "queued_s") - floats(requests, "due_s")),
+        _finite(floats(requests, "received_s") - floats(requests, "finished_s")),
         used_core_s(usage),
     )
 
@@ -90,7 +91,7 @@ def observed_in(requests: pa.Table, decisions: pa.Table, usage: pa.Table, start:
 def batches_of(requests: pa.Table) -> tuple[Served, ...]:
     """The batches that were answered, in the order they began."""
     names = ("batch_id", "batch_size", "cores", "started_s", "finished_s")
-    columns = [_floats(requests, name) for name in names]
+    columns = [floats(requests, name) for name in names]
     answered = np.all([np.isfinite(column) for column in columns], axis=0)
     ids, sizes, cores, started_s, finished_s = (column[answered] for column in columns)
     _, first = np.unique(ids, return_index=True)
@@ -102,7 +103,7 @@ def batches_of(requests: pa.Table) -> tuple[Served, ...]:
 
 def ticks_of(decisions: pa.Table, tick_s: float) -> Ticks:
     """How late every tick was. One that was late by a whole interval counts for the tick after: that one it skipped."""
-    saw_s, asked_s = _floats(decisions, "tick_s"), _floats(decisions, "requested_at_s")
+    saw_s, asked_s = floats(decisions, "tick_s"), floats(decisions, "requested_at_s")
     due_s = np.array([next_tick_s(at_s, tick_s) - tick_s for at_s in saw_s])
     return Ticks(_finite(saw_s - due_s), _finite(asked_s - saw_s))
 
@@ -150,11 +151,6 @@ def _steps(decisions: pa.Table, start: Allocation) -> Iterator[tuple[tuple[Actio
             before = target
         else:  # what is in force then; the batch bound is not on record
             before = replace(before, cores=row["effective_cores"], replicas=row["effective_replicas"])
-
-
-def _floats(table: pa.Table, name: str) -> Floats:
-    values: Floats = table.column(name).to_numpy(zero_copy_only=False).astype(np.float64)
-    return values
 
 
 def _finite(values: Floats) -> tuple[float, ...]:

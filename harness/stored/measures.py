@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.columns import floats
 from harness.errors import UsageError
 from harness.results import violations
-from harness.results.columns import floats
 from harness.stored.prototype import prototype_violation_percent
 from harness.stored.runs import Cell, StoredRun
 from harness.stored.spread import Unit

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.stored.measures import Measures, by_unit, measures_of
-from harness.stored.runs import StoredRun, newest_run
+from harness.stored.runs import StoredRun, newest_finished
 from harness.stored.spread import Unit
 from harness.stored.sweeps import ROUTE, measures_in, newest_sweep
 
@@ -45,7 +45,7 @@ def newest_mode(results: Path, scenario: str, *systems: str) -> Mode | None:
     sweep = newest_sweep(results, scenario, *systems, within={ROUTE})
     if sweep is not None:
         return Mode(scenario, sweep.source(), measures_in(sweep), is_sweep=True)
-    return mode_of_run(newest_run(results, scenario, *systems))
+    return mode_of_run(newest_finished(results, scenario, *systems))
 
 
 def mode_of_run(run: StoredRun | None) -> Mode | None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from harness.results.columns import floats, is_value
+from harness.columns import floats, is_value
 from harness.stored.series import Floats
 
 Ints = npt.NDArray[np.int64]

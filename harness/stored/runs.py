@@ -99,7 +99,7 @@ class StoredRun:
         }
 
 
-def newest_run(results: Path, scenario: str, *systems: str) -> StoredRun | None:
+def newest_finished(results: Path, scenario: str, *systems: str) -> StoredRun | None:
     """The run of a scenario that started last, of those with a valid cell of each of these systems.
 
     Passed over: a run made for something else, say for a single system, and one that has not ended for every system

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from harness.columns import floats
 from harness.results import CoreSeries, violated
-from harness.results.columns import floats
 
 Floats = npt.NDArray[np.float64]
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS: dict[str, int] = {
     "types": 0, "errors": 0,
     "harness": 1, "kernel": 1, "cache": 1, "traces": 1, "latency": 1, "fit": 1, "published": 1, "tables": 1,
-    "settings": 1, "oip": 1, "outcome": 1,
+    "settings": 1, "oip": 1, "outcome": 1, "columns": 1,
     "plan": 2, "oracle": 2, "engine": 2, "policy": 2, "control": 2, "seams": 2,
     "sim": 3, "serve": 3, "replica": 3, "load": 3, "backends": 3,
     "record": 4, "scenario": 4, "run": 4, "profile": 4,

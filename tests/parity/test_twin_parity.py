@@ -102,9 +102,7 @@ CASES = {
     "resizes fail": (simulation_of(REPLICAS, replace(SLOW, failure_share=0.3), drop="hopeless"), poisson(90, 2000, 11)),
     "late ticks": (simulation_of(REPLICAS, LATE, drop="hopeless"), poisson(90, 2000, 13)),
     "late ticks on the instants of events": (
-        simulation_of(
-            RESIZES, replace(EXACT, observe_delay_s=(1 / 64,), decide_delay_s=(1 / 32,)), TIED, tick_s=0.25
-        ),
+        simulation_of(RESIZES, replace(EXACT, observe_delay_s=(1 / 64,), decide_delay_s=(1 / 32,)), TIED, tick_s=0.25),
         poisson(40, 2000, 14, 1 / 64),
     ),
     "no room": (simulation_of(CROWDED, replace(SLOW, node_cores=5.0), drop="hopeless"), poisson(90, 2000, 12)),

@@ -46,7 +46,9 @@ def random_foresight(seed, requests=30, seconds=5):
     order = np.argsort(created_s + uplink_s, kind="stable")
     resize_s = float(rng.choice([0.0, 0.01, 0.2, 1.3]))
     conditions = Conditions(grid, int(rng.integers(1, 9)), slo_s, tick_s, latency, many / seconds)
-    ways = Ways((resize_s,), (0.001,), (float(rng.choice([0.0, 0.02])),), (float(rng.choice([0.0, 0.01])),))
+    delays_s = [float(rng.choice(values)) for values in ([0.0, 0.02], [0.0, 0.01], [0.0, 0.03])]
+    in_s, out_s, request_s = ((delay_s,) for delay_s in delays_s)
+    ways = Ways(request_s, (resize_s,), (0.001,), in_s, out_s)
     return Foresight((created_s + uplink_s)[order], (created_s + slo_s)[order], float(seconds), conditions, ways)
 
 
@@ -66,7 +68,14 @@ def replay(foresight, policy, engine=OWN_ENGINE, ratios=None):
     """(violations, granted core-seconds, most replicas) of a policy in the twin; ratios: of drawn service times."""
     conditions, ways = foresight.conditions, foresight.ways
     gateway = {"engine": asdict(engine), "latency": conditions.latency.to_dict(), "window_s": 5 * conditions.tick_s}
-    spec = TwinSpec("sampled", ways.resize_s, ways.control_s, (0.7,), ways.inbound_s, ways.outbound_s)
+    spec = TwinSpec(
+        decide_delay_s=ways.request_s,
+        resize_delay_s=ways.resize_s,
+        control_delay_s=ways.control_s,
+        cold_start_s=(0.7,),
+        inbound_s=ways.inbound_s,
+        outbound_s=ways.outbound_s,
+    )
     start = policy.decide(Observation(0.0, 5.0, Allocation(conditions.cores.values()[-1], 1))).target
     many, rows = len(foresight.due_s), []
     plan = {

@@ -22,7 +22,7 @@ from harness.figures.paper import FIGURES, draw_figures
 from harness.figures.sensitivity import draw_sensitivity
 from harness.figures.style import LOOKS, ONE_COLUMN_IN, SMALLEST_PT, TWO_COLUMNS_IN, in_style, looks_of
 from harness.stored.modes import newest_mode
-from harness.stored.runs import newest_run
+from harness.stored.runs import newest_finished
 
 SWEPT = {"cold-start": "twin.cold_start_s", "resize-delay": "twin.resize_delay_s", "payload": "plan.payload_bytes",
          "load": "plan.arrivals.rate_rps", "slo": "plan.slo_s", "window": "window_s"}  # fmt: skip
@@ -209,7 +209,7 @@ def oracle_entry(seed, core_s):
 
 
 def test_the_floor_is_the_mean_over_seeds_in_cores_and_per_cent(results):
-    run = newest_run(results, "honest-eval")
+    run = newest_finished(results, "honest-eval")
     entries = [oracle_entry(1, 100.0), oracle_entry(2, 120.0)]
     (run.folder / "oracle.json").write_text(json.dumps({"seeds": entries}))
     floor = read_floor(run)
@@ -220,7 +220,7 @@ def test_the_floor_is_the_mean_over_seeds_in_cores_and_per_cent(results):
 
 
 def test_the_caption_says_for_which_seeds_the_floor_is_and_up_to_which_misses_the_weaker_bound_holds(results):
-    run = newest_run(results, "honest-eval")
+    run = newest_finished(results, "honest-eval")
     (run.folder / "oracle.json").write_text(json.dumps({"seeds": [oracle_entry(1, 100.0)]}))
     caption = drawn(draw_pareto, results).caption
     assert "computed for seeds 1 of this run's 1, 2, 3" in caption
@@ -243,7 +243,7 @@ def test_a_run_that_has_not_ended_is_passed_over_and_the_last_to_start_is_the_ne
             "honest-eval", {"sponge": made()}, (1, 2), started_utc=f"2026-01-0{started}T00:00:00+00:00", asked=asked
         )
         folder.rename(folder.with_name(name))
-    assert newest_run(results, "honest-eval").run_id == "mm"
+    assert newest_finished(results, "honest-eval").run_id == "mm"
 
 
 def test_a_sweep_of_other_conditions_does_not_count_as_the_scenario(results):
@@ -277,7 +277,7 @@ def test_one_seed_of_order_has_no_interval_and_says_so(make_run, made, tmp_path)
 
 
 def test_a_broken_account_of_the_oracle_is_named(results):
-    run = newest_run(results, "honest-eval")
+    run = newest_finished(results, "honest-eval")
     (run.folder / "oracle.json").write_text('{"seeds": [{}]}')
     with pytest.raises(UsageError, match=r"oracle\.json: has not the form"):
         read_floor(run)

@@ -10,7 +10,7 @@ import harness.cli.reproduce as reproduce
 from harness.cli import app
 from harness.errors import BenchError
 from harness.scenario import load_scenario
-from harness.stored.runs import newest_run, read_run
+from harness.stored.runs import newest_finished, read_run
 from harness.traces.synthetic import stand_in
 from systems import SYSTEMS
 
@@ -69,7 +69,7 @@ def test_a_seed_says_that_all_seeds_were_asked_for(small, tmp_path):
     scenario, path = small
     job = reproduce.Seed(str(path), ("static-max",), 1, tmp_path, "reproduce-01234567", None)
     reproduce.simulate_seed(job)
-    assert newest_run(tmp_path, scenario.name) is None
+    assert newest_finished(tmp_path, scenario.name) is None
     run = read_run(tmp_path / scenario.name / "reproduce-01234567")
     assert run.unfinished == tuple(f"static-max/seed-{k}" for k in (2, 3, 4, 5))
 

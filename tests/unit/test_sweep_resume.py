@@ -8,7 +8,7 @@ from harness.cli import app
 from harness.errors import Interrupted, UsageError
 from harness.index import index
 from harness.run import sweep
-from harness.stored.runs import newest_run
+from harness.stored.runs import newest_finished
 
 SCENARIO = """
 title = "a test"
@@ -154,7 +154,7 @@ def test_rows_are_kept_below_the_sweep_when_asked_for(swept, out):
 
 def test_kept_rows_do_not_pass_as_a_run_of_the_scenario(swept, out):
     swept("--keep-rows")
-    assert newest_run(out, "small") is None
+    assert newest_finished(out, "small") is None
     assert {entry.kind for entry in index(out)} == {"sweep"}
 
 
