@@ -119,11 +119,15 @@ def verdict_text(c: Comparison, alpha: float) -> str:
     if c.verdict == "identical":
         return "identical in every run"
     if c.verdict == "not enough runs":
-        return f"not enough runs ({c.runs}; a test needs {needed(c, alpha)})"
+        return f"not enough runs ({c.runs}; {_needs(needed(c, alpha))})"
     if c.verdict == "no difference":
         return f"no difference (would have seen ≥ {_amount(c.metric, c.detectable)})"
     small = f" within {margin_text(c.metric)}" if c.equivalence_p <= alpha else ""
     return c.verdict + (small if c.verdict == "equivalent" else f", though{small}" if small else "")
+
+
+def _needs(runs: int) -> str:
+    return f"a test needs {runs}" if runs else "for so many comparisons no number would do: name fewer systems"
 
 
 def _within_text(c: Comparison) -> str:
@@ -193,7 +197,7 @@ def _test_note(families: Mapping[bool, int], alpha: float) -> str:
         f"{families[primary]} {name}" for primary, name in ((True, "primary"), (False, "other")) if primary in families
     )
     return (
-        f"p: exact sign-flip test, Holm-corrected over {counts} comparisons (primary: violation rate, granted cores), "
+        f"p: sign-flip test, Holm-corrected over {counts} comparisons (primary: violation rate, granted cores), "
         f"judged at {alpha:g}. within: two one-sided t tests, corrected alike. would have seen: 80 % power at the "
         "strictest step of the correction."
     )

@@ -94,7 +94,7 @@ def draw_pareto(results: Path) -> Drawn | Skipped:
         markers += panel.plot(cost.value, missed.value, marker=look.marker, color=look.colour, markersize=5.5,
                               linestyle="", fillstyle=fill, label=system)  # fmt: skip
     if floor is not None:
-        draw_floor(panel, floor)
+        markers += draw_floor(panel, floor)
         numbers["floor"] = floor.numbers()
     panel.set_yscale("symlog", linthresh=LINEAR_BELOW_PERCENT, linscale=0.5)
     panel.set_ylim(-0.02, 130.0)
@@ -114,13 +114,18 @@ def draw_pareto(results: Path) -> Drawn | Skipped:
     )
 
 
-def draw_floor(axes: Axes, floor: Floor) -> None:
-    """Shade what one replica cannot reach, in steps; mark the bound that holds for any number of them."""
+def draw_floor(axes: Axes, floor: Floor) -> list[Any]:
+    """Shade what one replica cannot reach, in steps; mark the bound for any number of them where it holds."""
     percent = np.concatenate(([0.0], floor.violation_percent))
     cores = np.concatenate((floor.cores[:1], floor.cores))
-    axes.fill_betweenx(percent, 0.0, cores, step="pre", color=SHADE, linewidth=0)
+    shade = axes.fill_betweenx(
+        percent, 0.0, cores, step="pre", color=SHADE, linewidth=0, label="out of one replica's reach"
+    )
     axes.plot(cores, percent, color=BLACK, linewidth=0.8, drawstyle="steps-post")
-    axes.axvline(floor.any_scaling_cores, color=BLACK, linewidth=0.8, linestyle=(0, (1, 1.2)))
+    at = floor.any_scaling_cores, floor.oracle_percent
+    bound = axes.plot(*at, marker=">", color=BLACK, markersize=5.5, linestyle="", fillstyle="none", clip_on=False,
+                      label="bound for any scaling")  # fmt: skip
+    return [shade, *bound]
 
 
 def sources(mode: Mode) -> dict[str, Any]:

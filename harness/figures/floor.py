@@ -51,13 +51,14 @@ class Floor:
     def sentence(self) -> str:
         """For a caption."""
         seeds, of_seeds = (", ".join(map(str, some)) for some in (self.seeds, self.of_seeds))
+        which = f"seed{'s' * (len(self.seeds) > 1)} {seeds} of {of_seeds}"
         return (
-            f"Shaded: what no system with one replica can reach, by the oracle's certified bound, computed for seeds "
-            f"{seeds} of this run's {of_seeds} (mean over them; told up to {self.violation_percent[-1]:g} % "
-            f"violations; between proven points the bound of the next higher one). Dotted: the weaker bound for any "
-            f"number of replicas ({self.any_scaling_cores:.2f} cores), which holds for at most the oracle's own misses "
-            f"({self.oracle_percent:.3g} %). The clairvoyant schedule `oracle` is achievable and spends "
-            f"{self.gap_percent:.1f} % more than its bound."
+            f"Shaded: what no system with one replica can reach, by the oracle's certified bound, computed for {which} "
+            f"(mean over them; told up to {self.violation_percent[-1]:.3g} % violations; between proven points the "
+            f"bound of the next higher one). Triangle: the weaker bound for any number of replicas "
+            f"({self.any_scaling_cores:.2f} cores); it is proven for at most the oracle's own misses "
+            f"({self.oracle_percent:.3g} %) and says nothing about more. The clairvoyant schedule `oracle` "
+            f"is achievable and spends {self.gap_percent:.1f} % more than its bound."
         )
 
 

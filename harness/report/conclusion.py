@@ -72,9 +72,10 @@ def _largest_gap(ours: str, compared: Mapping[str, Pairs]) -> str:
     """The system furthest from ours, its p corrected for all it was chosen from (Holm)."""
     pairs = min(len(rates) for rates, _ in compared.values())
     needed = runs_needed(len(compared), ALPHA)
-    if pairs < needed:
+    if pairs < needed or not needed:
         return (
-            f"with {pairs} runs per system no test can tell systems apart at the 5 % level ({needed} are needed), "
+            f"with {pairs} runs per system no test can tell systems apart at the 5 % level "
+            f"({f'{needed} are needed' if needed else 'no number would do for so many'}), "
             "so these are differences between runs, not yet between systems"
         )
     gaps = [difference(*rates) for rates in compared.values()]

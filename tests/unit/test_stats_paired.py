@@ -8,6 +8,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from harness.stats import paired
+from harness.stats.paired import POWER
 
 OURS = np.array([4.1, 5.0, 3.2, 6.6, 4.9, 5.5, 4.4, 7.0])
 THEIRS = np.array([3.9, 4.1, 3.3, 5.0, 4.0, 4.8, 4.5, 5.1])
@@ -78,6 +79,10 @@ def test_more_comparisons_need_more_runs(comparisons, runs):
     assert paired.runs_needed(comparisons) == runs
 
 
+def test_so_many_comparisons_that_no_number_of_runs_would_do_are_said_to_be():
+    assert (paired.runs_needed(250), paired.runs_needed(251)) == (14, 0)
+
+
 def test_holm_is_the_step_down_correction():
     assert paired.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
 
@@ -108,14 +113,43 @@ def test_differences_that_do_not_vary_are_equivalent_or_not(gap, p):
     assert paired.equivalence_p([1.0 + gap, 2.0 + gap], [1.0, 2.0], 1.0, relative=False) == p
 
 
-@pytest.mark.parametrize("pairs", [6, 8, 20, 200])
-def test_the_smallest_effect_has_80_per_cent_power(pairs):
+@pytest.mark.parametrize("pairs", [14, 20, 200])
+def test_the_smallest_effect_of_many_runs_is_that_of_a_t_test(pairs):
     effect = paired.smallest_effect(pairs, 0.05)
     assert TTestPower().power(effect, pairs, 0.05) == pytest.approx(0.8, abs=1e-6)
 
 
-def test_an_effect_that_cannot_be_computed_is_not_a_number():
-    assert math.isnan(paired.smallest_effect(4, 1e-6))
+@pytest.mark.parametrize(("pairs", "comparisons"), [(6, 1), (7, 2), (8, 4), (9, 12), (12, 3), (14, 4)])
+def test_the_smallest_effect_is_found_by_the_test_itself_in_80_per_cent_of_trials(pairs, comparisons):
+    alpha, rng = 0.05 / comparisons, np.random.default_rng(pairs)
+    effect = paired.smallest_effect(pairs, alpha)
+    trials = [paired.sign_flip_p(effect + rng.standard_normal(pairs), np.zeros(pairs)) <= alpha for _ in range(300)]
+    assert np.mean(trials) == pytest.approx(0.8, abs=0.08)  # 3.5 standard errors
+
+
+def test_just_enough_runs_see_what_makes_all_of_them_agree():
+    all_of_one_sign = stats.norm.ppf(POWER ** (1 / 6))
+    assert paired.smallest_effect(6, 0.05) == pytest.approx(all_of_one_sign, rel=0.03)
+
+
+@pytest.mark.parametrize("comparisons", [1, 3, 5, 12, 20, 60, 250])
+def test_wherever_the_test_can_reject_there_is_a_smallest_effect(comparisons):
+    needed = paired.runs_needed(comparisons)
+    found = [paired.smallest_effect(pairs, 0.05 / comparisons) for pairs in (needed, *range(14, 40))]
+    assert np.isfinite(found).all()
+    assert found == sorted(found, reverse=True)
+
+
+@pytest.mark.parametrize(("pairs", "alpha"), [(1, 0.05), (5, 0.05), (8, 0.005), (20, 1e-4)])
+def test_where_no_outcome_could_be_significant_no_effect_is_detectable(pairs, alpha):
+    assert math.isnan(paired.smallest_effect(pairs, alpha))
+
+
+def test_the_power_of_the_sign_flip_test_is_its_share_of_rejections():
+    rng = np.random.default_rng(3)
+    d = rng.standard_normal((8, 200)) + 0.8
+    rejected = np.mean([paired.sign_flip_p(column, np.zeros(8)) <= 0.05 for column in d.T])
+    assert paired.sign_flip_power(d, 0.05) == pytest.approx(rejected)
 
 
 def test_lists_of_different_length_are_no_pairs():
