@@ -118,9 +118,8 @@ def draw_floor(axes: Axes, floor: Floor) -> list[Any]:
     """Shade what one replica cannot reach, in steps; mark the bound for any number of them where it holds."""
     percent = np.concatenate(([0.0], floor.violation_percent))
     cores = np.concatenate((floor.cores[:1], floor.cores))
-    shade = axes.fill_betweenx(
-        percent, 0.0, cores, step="pre", color=SHADE, linewidth=0, label="out of one replica's reach"
-    )
+    shade = axes.fill_betweenx(percent, 0.0, cores, step="pre", color=SHADE, linewidth=0)
+    shade.set_label("out of one replica's reach")
     axes.plot(cores, percent, color=BLACK, linewidth=0.8, drawstyle="steps-post")
     at = floor.any_scaling_cores, floor.oracle_percent
     bound = axes.plot(*at, marker=">", color=BLACK, markersize=5.5, linestyle="", fillstyle="none", clip_on=False,

@@ -119,12 +119,12 @@ def test_the_smallest_effect_of_many_runs_is_that_of_a_t_test(pairs):
     assert TTestPower().power(effect, pairs, 0.05) == pytest.approx(0.8, abs=1e-6)
 
 
-@pytest.mark.parametrize(("pairs", "comparisons"), [(6, 1), (7, 2), (8, 4), (9, 12), (12, 3), (14, 4)])
+@pytest.mark.parametrize(("pairs", "comparisons"), [(6, 1), (7, 2), (8, 4), (9, 12), (12, 3)])
 def test_the_smallest_effect_is_found_by_the_test_itself_in_80_per_cent_of_trials(pairs, comparisons):
     alpha, rng = 0.05 / comparisons, np.random.default_rng(pairs)
     effect = paired.smallest_effect(pairs, alpha)
-    trials = [paired.sign_flip_p(effect + rng.standard_normal(pairs), np.zeros(pairs)) <= alpha for _ in range(300)]
-    assert np.mean(trials) == pytest.approx(0.8, abs=0.08)  # 3.5 standard errors
+    found = paired.sign_flip_power(effect + rng.standard_normal((pairs, 3000)), alpha)
+    assert found == pytest.approx(0.8, abs=0.03)  # 3.5 standard errors of both simulations
 
 
 def test_just_enough_runs_see_what_makes_all_of_them_agree():
@@ -147,7 +147,7 @@ def test_where_no_outcome_could_be_significant_no_effect_is_detectable(pairs, al
 
 def test_the_power_of_the_sign_flip_test_is_its_share_of_rejections():
     rng = np.random.default_rng(3)
-    d = rng.standard_normal((8, 200)) + 0.8
+    d = rng.standard_normal((8, 100)) + 0.8
     rejected = np.mean([paired.sign_flip_p(column, np.zeros(8)) <= 0.05 for column in d.T])
     assert paired.sign_flip_power(d, 0.05) == pytest.approx(rejected)
 
