@@ -98,6 +98,11 @@ def run_step(scenario: Scenario, code: str, out: Path, mirror: Path | None, trac
     title = f"run {name}: {len(systems)} systems x {SEEDS} seeds"
     work = requests_of(scenario, systems) * SEEDS
     step = Step(f"run-{name}", title, code, simulating(scenario, systems, out, mirror), (traces.name,), work)
+
+    def left(key: str) -> float:
+        return sum(requests_of(scenario, job.systems) for job in jobs_left(scenario, systems, out, mirror, key))
+
+    step = replace(step, left=left)
     return replace(step, outputs=(out / name / run_id_of(keys_of([traces, step])[step.name]),))
 
 
@@ -111,7 +116,12 @@ def sweep_step(asked: Asked, file: Path, code: str, out: Path, mirror: Path | No
     name, points = asked.base.name, asked.specs
     work = sum(requests_of(point.scenario, point.systems) for point in points) * SEEDS
     title = f"sweep {name}: {len(points)} points x {SEEDS} seeds"
-    return Step(f"sweep-{name}", title, code, sweeping(name, out, mirror), ("traces",), work, (file,))
+    runs = sum(len(point.systems) for point in points) * SEEDS
+
+    def left(key: str) -> float:
+        return work * (1.0 - points_done(out / name, key) / runs)
+
+    return Step(f"sweep-{name}", title, code, sweeping(name, out, mirror), ("traces",), work, (file,), left)
 
 
 def swept_file(asked: Asked, out: Path, file_of: Callable[[str], ModelFile]) -> Path:
@@ -167,14 +177,29 @@ def sweeping(name: str, out: Path, mirror: Path | None) -> Do:
     """A step that is a sweep. It goes on with the points it has, unless they are of another key: those go first."""
 
     def do(key: str, advance: Advance) -> None:
-        points, mark = out / name / "points", out / name / "points.key"
-        if not mark.exists() or mark.read_text(encoding="utf-8") != key:
-            shutil.rmtree(points, ignore_errors=True)
+        mark = mark_of(out / name)
+        if not is_marked(mark, key):
+            shutil.rmtree(out / name / "points", ignore_errors=True)
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.write_text(key, encoding="utf-8")
         calling(["sweep", name, "--seeds", str(SEEDS), "--out", str(out), *mirrored(mirror)])(key, advance)
 
     return do
+
+
+def mark_of(folder: Path) -> Path:
+    """The file that names the key of the points in a sweep's folder."""
+    return folder / "points.key"
+
+
+def is_marked(mark: Path, key: str) -> bool:
+    """Whether the points are of this key."""
+    return mark.exists() and mark.read_text(encoding="utf-8") == key
+
+
+def points_done(folder: Path, key: str) -> int:
+    """How many runs of a sweep an earlier attempt left behind, of this key."""
+    return sum(1 for _ in folder.glob("points/*/*.json")) if is_marked(mark_of(folder), key) else 0
 
 
 def claiming(out: Path) -> Do:
@@ -197,15 +222,21 @@ def simulating(scenario: Scenario, systems: tuple[str, ...], out: Path, mirror: 
         for stale in (out / scenario.name).glob(run_id_of("*")):
             if stale.name != run_id:
                 shutil.rmtree(stale)
-        jobs = []
-        for seed in range(1, SEEDS + 1):
-            left = tuple(s for s in systems if not is_done(out / scenario.name / run_id / s / f"seed-{seed}"))
-            if left:
-                jobs.append(Seed(scenario.name, left, seed, out, run_id, mirror))
+        jobs = jobs_left(scenario, systems, out, mirror, key)
         for job, _ in side_by_side(simulate_seed, jobs, default_processes()) if jobs else ():
             advance(requests_of(scenario, job.systems))
 
     return do
+
+
+def jobs_left(scenario: Scenario, systems: tuple[str, ...], out: Path, mirror: Path | None, key: str) -> list[Seed]:
+    """What of a run of this key is not simulated yet, by seed."""
+    run_id, jobs = run_id_of(key), []
+    for seed in range(1, SEEDS + 1):
+        left = tuple(s for s in systems if not is_done(out / scenario.name / run_id / s / f"seed-{seed}"))
+        if left:
+            jobs.append(Seed(scenario.name, left, seed, out, run_id, mirror))
+    return jobs
 
 
 def simulate_seed(job: Seed) -> None:

@@ -28,9 +28,10 @@ class Step:
     """One step.
 
     depends_on: text that changes whenever the step's own inputs do (settings, digests of files). needs: steps that
-    come before it; when one of them is done anew, so is this. work: how much it is, in the unit of the pace; 0 when it
-    takes no time worth counting. do: does it, told the key, and calls `advance` with the work that is done in between.
-    outputs: must exist for the step to count as done.
+    come before it; when one of them is done anew, so is this. work: how much it is, in the unit of the pace; 0 when how
+    long it takes cannot be told from that. do: does it, told the key, and calls `advance` with the work that is done in
+    between. outputs: must exist for the step to count as done. left: told the key, how much of the work an interrupted
+    attempt has left over; all of it, where there is no such function.
     """
 
     name: str
@@ -40,6 +41,11 @@ class Step:
     needs: tuple[str, ...] = ()
     work: float = 0.0
     outputs: tuple[Path, ...] = ()
+    left: Callable[[str], float] | None = None
+
+    def to_do(self, key: str) -> float:
+        """How much work there is to do."""
+        return self.work if self.left is None else min(self.work, max(0.0, self.left(key)))
 
 
 @dataclass(slots=True)
@@ -94,16 +100,26 @@ def do_steps(steps: Sequence[Step], ledger: Ledger, say: Say) -> list[str]:
     finished until then in the ledger."""
     keys = keys_of(steps)
     missing = [step for step in steps if not ledger.has(step, keys[step.name])]
-    pace = Pace(sum(step.work for step in missing))
-    say(f"{len(steps) - len(missing)} of {len(steps)} steps are done already; {len(missing)} to do, {pace.text()}")
+    pace = Pace(sum(step.to_do(keys[step.name]) for step in missing))
+    left = time_left(pace, missing)
+    say(f"{len(steps) - len(missing)} of {len(steps)} steps are done already; {len(missing)} to do, {left}")
     for at, step in enumerate(missing, 1):
-        say(f"[{at}/{len(missing)}] {step.title}; {pace.text()}")
+        say(f"[{at}/{len(missing)}] {step.title}; {time_left(pace, missing[at - 1 :])}")
         began_s = time.monotonic()
         Doing(step, pace, say).do(keys[step.name])
         wall_s = time.monotonic() - began_s
         ledger.add(step, keys[step.name], wall_s)
-        say(f"[{at}/{len(missing)}] {step.name} done in {clock(wall_s)}; {pace.text()}")
+        say(f"[{at}/{len(missing)}] {step.name} done in {clock(wall_s)}; {time_left(pace, missing[at:])}")
     return [step.name for step in missing]
+
+
+def time_left(pace: Pace, steps: Sequence[Step]) -> str:
+    """For people: what the pace tells, and how many of the steps it tells nothing about."""
+    unknown = sum(step.work == 0 for step in steps)
+    if not unknown:
+        return pace.text() if steps else "nothing left"
+    steps_left = f"{unknown} step{'s' * (unknown > 1)} of unknown length"
+    return f"{pace.text()} and {steps_left}" if pace.left_s() != 0.0 else f"{steps_left} left"
 
 
 class Doing:
@@ -113,11 +129,12 @@ class Doing:
         self._step = step
         self._pace = pace
         self._say = say
-        self._left = step.work
+        self._left = 0.0
         self._since_s = 0.0
 
     def do(self, key: str) -> None:
         """Do it; what it did not report of its work counts when it ends."""
+        self._left = self._step.to_do(key)
         self._since_s = time.monotonic()
         self._step.do(key, self._advance)
         if self._left > 0:

@@ -223,7 +223,7 @@ def test_the_caption_says_for_which_seeds_the_floor_is_and_up_to_which_misses_th
     run = newest_finished(results, "honest-eval")
     (run.folder / "oracle.json").write_text(json.dumps({"seeds": [oracle_entry(1, 100.0)]}))
     caption = drawn(draw_pareto, results).caption
-    assert "computed for seeds 1 of this run's 1, 2, 3" in caption
+    assert "computed for seed 1 of 1, 2, 3" in caption
     assert "for at most the oracle's own misses (2 %)" in caption
 
 

@@ -17,6 +17,20 @@ from systems import SYSTEMS
 CORE = Path(reproduce.ROOT) / "scenarios" / "matrix" / "core-4g.toml"
 
 
+def jobs_of(seeds):
+    return [(job.seed, job.systems) for job in seeds]
+
+
+def test_points_of_a_sweep_count_only_under_their_own_key(tmp_path):
+    (tmp_path / "points" / "a").mkdir(parents=True)
+    for name in ("sponge.seed-1.json", "sponge.seed-2.json"):
+        (tmp_path / "points" / "a" / name).write_text("{}")
+    found = [reproduce.points_done(tmp_path, "k")]
+    reproduce.mark_of(tmp_path).write_text("k")
+    found += [reproduce.points_done(tmp_path, key) for key in ("k", "other")]
+    assert found == [0, 2, 0]
+
+
 @pytest.fixture
 def small(tmp_path):
     """A scenario of six seconds, two systems."""
@@ -50,6 +64,10 @@ def test_the_run_of_a_scenario_goes_on_with_what_an_interruption_left(small, tmp
     with pytest.raises(KeyboardInterrupt):
         do("0123456789", lambda _work: None)
     (tmp_path / "small/reproduce-01234567/static-half/seed-2/manifest.json").unlink()
+    assert jobs_of(reproduce.jobs_left(scenario, names, tmp_path, None, "0123456789")) == [
+        (2, ("static-half",)),
+        *((seed, names) for seed in (3, 4, 5)),
+    ]
     noted = lambda _work, jobs, _processes: calls.extend((job.seed, job.systems) for job in jobs) or []  # noqa: E731
     monkeypatch.setattr(reproduce, "side_by_side", noted)
     do("0123456789", lambda _work: None)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from harness.errors import BenchError, UsageError
 from harness.run.code import digest_of
-from harness.steps.steps import Ledger, Step, do_steps, keys_of
+from harness.steps.pace import Pace
+from harness.steps.steps import Ledger, Step, do_steps, keys_of, time_left
 
 NAMES = ("a", "b", "c")
 
@@ -111,7 +112,27 @@ def test_the_time_left_is_unknown_at_first_and_told_after_that(tmp_path):
     work.run()
     assert work.said[0].endswith("3 to do, time left unknown")
     assert "about" in work.said[-3]
-    assert work.said[-1].endswith("about 0:00 left")
+    assert work.said[-1].endswith("nothing left")
+
+
+def test_work_an_interruption_left_behind_counts_as_neither_done_nor_to_do(tmp_path):
+    nothing = lambda _key, _advance: None  # noqa: E731
+    whole, rest = Step("a", "a", "", nothing, work=10.0), Step("b", "b", "", nothing, work=10.0, left=lambda _key: 2.0)
+    assert (whole.to_do(""), rest.to_do("")) == (10.0, 2.0)
+    pace = Pace(whole.to_do("") + rest.to_do(""))
+    pace.add(2.0, 6.0)
+    assert pace.left_s() == 30.0
+
+
+def test_steps_of_unknown_length_are_counted_beside_the_time_left():
+    nothing = lambda _key, _advance: None  # noqa: E731
+    short, long = Step("a", "a", "", nothing), Step("b", "b", "", nothing, work=10.0)
+    pace = Pace(10.0)
+    assert time_left(pace, [long, short]) == "time left unknown and 1 step of unknown length"
+    pace.add(5.0, 60.0)
+    assert time_left(pace, [long, short, short]) == "about 1:00 left and 2 steps of unknown length"
+    pace.add(5.0, 60.0)
+    assert time_left(pace, [short]) == "1 step of unknown length left"
 
 
 def test_a_step_must_come_after_what_it_needs():
