@@ -6,7 +6,8 @@ from pathlib import Path
 
 from harness.errors import UsageError, unknown_name
 from harness.index import Entry, index, newest_run
-from harness.index.entries import SESSION_MANIFESTS, SWEEP_MANIFEST, in_time, read_entry
+from harness.index.entries import SWEEP_MANIFEST, in_time, read_entry
+from harness.results.folders import SESSION_MANIFESTS, session_folders
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 RUN_HELP = "Folder of a run, or its id (see `results`).  [default: the newest run]"
@@ -35,7 +36,7 @@ def run_above(folder: Path) -> Path:
     for place in (folder, *folder.resolve().parents[:2]):
         if (place / SWEEP_MANIFEST).exists():
             return run_of(read_entry(place))
-        if any(place.glob("*/seed-*/manifest.json")) or any(place.glob("plans/seed-*/plan.parquet")):
+        if session_folders(place) or any(place.glob("plans/seed-*/plan.parquet")):
             return place
     below = in_time(map(read_entry, {path.parents[2] for path in folder.glob(f"*/{SESSION_MANIFESTS}")}))
     if below:

@@ -17,6 +17,7 @@ from harness.cli.display import print_whole
 from harness.cli.replays import Rescues, rescues_of
 from harness.errors import UsageError, unknown_name
 from harness.results import run_folders
+from harness.results.folders import is_readable, some_of, unfinished_in
 
 CAUSE_CAPTION = (
     "cause: what took most of the violation's time; share: of this system's violations; typical lateness: median, of a "
@@ -69,6 +70,8 @@ def why(
     folder = chosen_run(run, out)
     console = Console()
     place = figures or folder / "why"
+    if left := unfinished_in(folder):
+        say(console, f"note: did not end: {some_of(left)}\n")
     for one in wanted_folders(folder, system, seed):
         examined = examine(one)
         say(console, first_line(examined))
@@ -78,8 +81,10 @@ def why(
 
 
 def wanted_folders(run: Path, system: str, seed: int | None) -> list[Path]:
-    """The folders of a run that were asked for. Raises UsageError when there is no such system or seed."""
-    found = run_folders(run)
+    """The folders of a run with results that were asked for. Raises UsageError when there is no such system or seed."""
+    found = [folder for folder in run_folders(run) if is_readable(folder)]
+    if not found:
+        raise UsageError(f"{run}: no session of it has results yet; wait for it, or run it again")
     systems = {folder.parent.name for folder in found}
     if system and system not in systems:
         raise unknown_name(str(run), "system", system, systems)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RunInvalid, UsageError
-from harness.results import finished_manifest, run_folders
+from harness.results import finished_manifest
+from harness.results.folders import ended_folders, some_of, unfinished_in
 
 # Keys of the manifest, dotted; a prefix stands for everything below it.
 MUST_BE_EQUAL = (
@@ -77,11 +78,18 @@ class Run:
 
 
 def gather(paths: Sequence[Path]) -> list[Run]:
-    """All runs below the given run folders, alike and valid. Raises UsageError or RunInvalid naming what is not."""
-    found = [Run(folder, finished_manifest(folder)) for path in unique(paths) for folder in run_folders(path)]
+    """All runs below the given run folders that ended, alike and valid. Raises UsageError or RunInvalid naming what is
+    not."""
+    found = [Run(folder, finished_manifest(folder)) for path in unique(paths) for folder in ended_folders(path)]
     refuse_invalid(found)
     refuse_unlike(found)
     return found
+
+
+def not_ended(paths: Sequence[Path]) -> list[str]:
+    """In words, what of each run folder did not end and is left out."""
+    found = {path: unfinished_in(path) for path in paths}
+    return [f"{path.name}: did not end and is left out: {some_of(names)}." for path, names in found.items() if names]
 
 
 def unique(paths: Iterable[Path]) -> list[Path]:

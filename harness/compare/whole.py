@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.compare.alone import Alone, each_alone
 from harness.compare.metrics import METRICS, Metric, run_values
-from harness.compare.runs import Run, gather
+from harness.compare.runs import Run, gather, not_ended
 from harness.compare.verdict import Comparison, compare_pairs, paired_values
 from harness.compare.within import of_single_plans
 from harness.errors import UsageError, unknown_name
@@ -24,8 +24,8 @@ Values = Mapping[str, Mapping[str, Mapping[str, float]]]
 @dataclass(frozen=True, slots=True)
 class Report:
     """comparisons: by system, then metric. plans: how many were replayed. repeats: most runs of one system on one plan
-    (their mean counts as one run). left_out: plans a system shares with the baseline not at all, in words. alone: every
-    run by itself, where there was but one plan."""
+    (their mean counts as one run). left_out: sessions that did not end, and plans a system shares with the baseline not
+    at all, in words. alone: every run by itself, where there was but one plan."""
 
     scenario: str
     backend: str
@@ -71,7 +71,7 @@ def compare_runs(
         alpha=alpha,
         plans=plans,
         repeats=most_repeats(runs),
-        left_out=tuple(unpaired(values, reference, name) for name in others if unpaired(values, reference, name)),
+        left_out=(*not_ended(paths), *filter(None, (unpaired(values, reference, name) for name in others))),
         comparisons=tuple(comparisons),
         alone=tuple(each_alone(runs)) if plans == 1 else (),
     )

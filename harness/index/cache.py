@@ -18,7 +18,7 @@ from harness.errors import UsageError
 from harness.index.entries import Entry, entry_folders, in_time, manifests_of, read_entry, read_json
 from harness.settings import from_mapping
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 INDEX_FILE = ".index.json"
 
 

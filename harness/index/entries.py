@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.results.folders import (
+    SESSION_MANIFESTS,
+    manifest_if_any,
+    session_folders,
+    session_name,
+    some_of,
+    unfinished,
+)
+
 Kind = Literal["run", "sweep"]
-SESSION_MANIFESTS = "*/seed-*/manifest.json"
 SWEEP_MANIFEST = "sweep.json"
 
 
@@ -50,7 +58,8 @@ def entry_folders(results: Path) -> list[Path]:
 
 def manifests_of(folder: Path) -> list[Path]:
     """The files an entry is read from."""
-    return [*sorted(folder.glob(SESSION_MANIFESTS)), *sorted(folder.glob(SWEEP_MANIFEST))]
+    sessions = [session / "manifest.json" for session in session_folders(folder)]
+    return [*sessions, *sorted(folder.glob(SWEEP_MANIFEST))]
 
 
 def in_time(entries: Iterable[Entry]) -> list[Entry]:
@@ -62,10 +71,12 @@ def read_entry(folder: Path) -> Entry:
     """The entry of one folder. A manifest that cannot be read is one of its problems, never an error."""
     if (folder / SWEEP_MANIFEST).exists():
         return _sweep(folder)
-    paths = sorted(folder.glob(SESSION_MANIFESTS))
-    read = [(path, read_json(path)) for path in paths]
-    problems = tuple(line for path, manifest in read if (line := _problem(path, manifest)))
-    manifests = [manifest for _, manifest in read if manifest is not None]
+    read = {session_name(session): manifest_if_any(session) for session in session_folders(folder)}
+    problems = [line for name, manifest in read.items() if (line := _problem(name, manifest))]
+    missing = [name for name in unfinished(read) if name not in read]
+    if missing:
+        problems.append(f"did not run: {some_of(missing)}")
+    manifests = [manifest for manifest in read.values() if manifest]
     return Entry(
         kind="run",
         scenario=folder.parent.name,
@@ -73,12 +84,12 @@ def read_entry(folder: Path) -> Entry:
         folder=folder,
         started_utc=min((str(m["started_utc"]) for m in manifests if m.get("started_utc")), default=""),
         backend=_only(_backend(m) for m in manifests),
-        systems=tuple(dict.fromkeys(path.parents[1].name for path in paths)),
-        seeds=tuple(sorted({int(path.parent.name.removeprefix("seed-")) for path in paths})),
+        systems=tuple(dict.fromkeys(name.partition("/")[0] for name in read)),
+        seeds=tuple(sorted({int(name.rpartition("-")[2]) for name in read})),
         planned=sum(int(m.get("plan", {}).get("planned", 0)) for m in manifests),
         commit=_only(str(m.get("git_commit") or "") for m in manifests),
         dirty=any(m.get("git_dirty") for m in manifests),
-        problems=problems,
+        problems=tuple(problems),
     )
 
 
@@ -116,14 +127,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _problem(path: Path, manifest: Mapping[str, Any] | None) -> str:
-    place = f"{path.parents[1].name}/{path.parent.name}"
-    if manifest is None:
-        return f"{place}: manifest.json is not a JSON object"
+def _problem(name: str, manifest: Mapping[str, Any]) -> str:
+    if not manifest:
+        return f"{name}: manifest.json is not a manifest"
     if manifest.get("valid") is True and manifest.get("state") == "done":
         return ""
     reasons = manifest.get("invalid_reasons") or [f"state {manifest.get('state', 'unknown')}"]
-    return f"{place}: {'; '.join(map(str, reasons))}"
+    return f"{name}: {'; '.join(map(str, reasons))}"
 
 
 def _backend(manifest: Mapping[str, Any]) -> str:

@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.progress.session import IsAlive, SessionState, manifest_so_far, read_session
+from harness.progress.session import IsAlive, SessionState, read_session
+from harness.results.folders import manifest_if_any
 
 OVERHEAD_S = 8.0  # starting and stopping one real session, until one has shown how long it takes
 
@@ -50,14 +51,13 @@ class RunState:
 def read_run(folder: Path, is_alive: IsAlive) -> RunState:
     """The state of a run's folder, read now."""
     places = sorted(folder.glob("*/seed-*/"), key=_began)
-    places = [place for place in places if place.parent.name != "plans"]
-    manifests = [manifest_so_far(place) for place in places]
+    places = [p for p in places if p.parent.name != "plans" and p.name.removeprefix("seed-").isdecimal()]
+    manifests = [manifest_if_any(place) for place in places]
     sessions = tuple(read_session(place, is_alive) for place in places)
     facts: Mapping[str, Any] = next((manifest for manifest in manifests if manifest), {})
     asked = facts.get("asked", {})
     expected = len(asked.get("systems", ())) * len(asked.get("seeds", ()))
-    owners = {manifest["owner"] for manifest in manifests if manifest.get("owner")}
-    alive = any(is_alive(owner) for owner in owners)
+    alive = any(is_alive(manifest["owner"]) for manifest in manifests if manifest.get("owner"))
     all_ended = bool(sessions) and all(session.is_over for session in sessions)
     complete = all_ended and len(sessions) >= expected
     return RunState(
@@ -66,7 +66,7 @@ def read_run(folder: Path, is_alive: IsAlive) -> RunState:
         backend=backend_of(facts),
         sessions=sessions,
         expected=expected,
-        is_over=complete if alive or (expected and not owners) else all_ended,
+        is_over=complete if alive else all_ended,
     )
 
 
@@ -83,4 +83,4 @@ def wall_s(session: SessionState) -> float | None:
 
 
 def _began(folder: Path) -> tuple[str, float]:
-    return manifest_so_far(folder).get("started_utc", "9"), folder.stat().st_mtime
+    return manifest_if_any(folder).get("started_utc", "9"), folder.stat().st_mtime

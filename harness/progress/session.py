@@ -6,7 +6,6 @@ its last whole record batch. A simulated session writes nothing before it ends.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ import pyarrow.compute as pc
 
 from harness.errors import UsageError
 from harness.results import violated
+from harness.results.folders import manifest_if_any
 from harness.tables import DECISIONS, REQUESTS, read_journal, read_parquet
 
 State = Literal["starting", "running", "done", "invalid", "interrupted"]
@@ -70,7 +70,7 @@ class SessionState:
 
 def read_session(folder: Path, is_alive: IsAlive) -> SessionState:
     """The state of one folder. is_alive: whether the harness a manifest names as its owner still runs."""
-    manifest = manifest_so_far(folder)
+    manifest = manifest_if_any(folder)
     requests = table_so_far(folder, "requests", REQUESTS)
     decisions = table_so_far(folder, "decisions", DECISIONS)
     state = state_of(manifest, is_alive)
@@ -99,15 +99,6 @@ def state_of(manifest: Mapping[str, Any], is_alive: IsAlive) -> State:
     if manifest.get("owner") and not is_alive(manifest["owner"]):
         return "interrupted"
     return "starting"
-
-
-def manifest_so_far(folder: Path) -> Mapping[str, Any]:
-    """The manifest; empty when there is none yet."""
-    try:
-        found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def table_so_far(folder: Path, name: str, schema: pa.Schema) -> pa.Table:

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.report.gather import Gathered, Member
 from harness.report.numbers import ms
+from harness.results.folders import some_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Check:
 def checks(run: Gathered) -> list[Check]:
     """Of the whole run; a check on every member names those that fail it."""
     return [
+        _complete(run),
         _each(run, "every planned request has an outcome", "planned = served + dropped + failed", _counted),
         _each(run, "the load generator kept its schedule", "send lag p99 at most its bound", _kept_schedule),
         _same_plan(run),
@@ -31,6 +33,11 @@ def checks(run: Gathered) -> list[Check]:
         _unmeetable(run),
         *_host(run),
     ]
+
+
+def _complete(run: Gathered) -> Check:
+    found = f"{len(run.unfinished)} did not: {some_of(run.unfinished)}" if run.unfinished else "all did"
+    return Check("every run that was asked for ended", not run.unfinished, found, "none is missing")
 
 
 def _counted(member: Member) -> tuple[bool, str]:

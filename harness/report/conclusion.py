@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from harness.report.gather import Gathered
-from harness.report.numbers import Line, interval, percent
+from harness.report.numbers import Line, interval, line_of, percent
+from harness.results.folders import some_of
 from harness.stats.paired import ALPHA, difference, holm, runs_needed, sign_flip_p
 
 Pairs = tuple[list[float], list[float]]
@@ -22,12 +24,25 @@ def conclusion(run: Gathered, lines: Sequence[Line]) -> list[str]:
             _invalid(run),
             "The numbers below are shown to find out what went wrong, and must not be compared.",
         ]
-    return [_violations(run, usable), _cost(usable), _trust(run, usable)]
+    fair = on_common_seeds(run, [line.system for line in usable])
+    if fair is not run:
+        usable = [line_of(fair, line.system) for line in usable]
+    return [_violations(fair, usable), _cost(usable), _trust(run, fair, usable)]
+
+
+def on_common_seeds(run: Gathered, systems: Sequence[str]) -> Gathered:
+    """The run on the seeds that are valid for all these systems; as it is where they are the same, or there is none."""
+    seeds = [{member.seed for member in run.of(system)} for system in systems]
+    common = set.intersection(*seeds)
+    if not common or all(mine == common for mine in seeds):
+        return run
+    kept = (m for m in run.valid if m.system in systems and m.seed in common)
+    return replace(run, members=tuple(kept))
 
 
 def _violations(run: Gathered, lines: Sequence[Line]) -> str:
     place = "in the twin (simulated)" if run.is_simulated else f"on the {run.facts['backend']['backend']} backend"
-    runs = f"{len(run.seeds)} seeds" if len(run.seeds) > 1 else f"seed {run.seeds[0]}"
+    runs = _seeds(run)
     many = _among([line.planned for line in lines])
     none = [line.system for line in lines if not line.violations]
     some = sorted((line for line in lines if line.violations), key=lambda line: line.rate.value)
@@ -49,11 +64,15 @@ def _cost(lines: Sequence[Line]) -> str:
     return f"{text}, {_list(ratios)}." if ratios else f"{text}."
 
 
-def _trust(run: Gathered, lines: Sequence[Line]) -> str:
+def _trust(run: Gathered, fair: Gathered, lines: Sequence[Line]) -> str:
     count = len(run.members)
     validity = _invalid(run) or ("the run is valid" if count == 1 else f"all {count} runs are valid")
+    if run.unfinished:
+        validity += f"; {len(run.unfinished)} that were asked for did not end ({some_of(run.unfinished)})"
     kind = ", as simulations, not measurements" if run.is_simulated else ""
-    return _sentence(f"{_uncertainty(run, lines)}; {validity}{kind}")
+    if fair is not run:
+        validity += f"; these sentences are of the {_seeds(fair)} valid for all systems"
+    return _sentence(f"{_uncertainty(fair, lines)}; {validity}{kind}")
 
 
 def _uncertainty(run: Gathered, lines: Sequence[Line]) -> str:
@@ -105,6 +124,10 @@ def _invalid(run: Gathered) -> str:
     more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
     share = "left out of these sentences and of the table" if run.valid else "all of them"
     return f"{len(bad)} of {len(run.members)} runs are invalid, {share} ({reasons}{more})"
+
+
+def _seeds(run: Gathered) -> str:
+    return f"{len(run.seeds)} seeds" if len(run.seeds) > 1 else f"seed {run.seeds[0]}"
 
 
 def _among(numbers: Sequence[int]) -> str:

@@ -14,7 +14,9 @@ import pandas as pd
 
 from harness.autopsy import Examined, Rescue, examine
 from harness.autopsy.rescue import Bools
+from harness.errors import UsageError
 from harness.results import CoreSeries, Summary, core_series, run_folders, summarise
+from harness.results.folders import is_readable, some_of, unfinished_in
 from harness.tables import PLAN, read_parquet
 
 Floats = npt.NDArray[np.float64]
@@ -87,12 +89,14 @@ class Member:
 class Gathered:
     """A run: its members by system in the scenario's order, then by seed.
 
-    notes: what else a reader must know. replayed: by (system, seed), for the members shown in full.
+    notes: what else a reader must know. unfinished: sessions that did not end, begun or only asked for, by name.
+    replayed: by (system, seed), for the members shown in full.
     """
 
     folder: Path
     members: tuple[Member, ...]
     notes: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
     replayed: Mapping[tuple[str, int], Replayed] = field(default_factory=dict)
 
     @property
@@ -142,12 +146,15 @@ class Gathered:
 
 
 def gather(run: Path) -> Gathered:
-    """Read a run. Raises UsageError when it holds none, or one that did not end or is of another schema."""
-    members = [_member(folder) for folder in run_folders(run)]
+    """Read a run, as far as its sessions left results. Raises UsageError when none did, or one is of another schema."""
+    left = unfinished_in(run)
+    members = [_member(folder) for folder in run_folders(run) if is_readable(folder)]
+    if not members:
+        raise UsageError(f"{run}: no session of it has results yet ({some_of(left)}); wait for it, or run it again")
     order = [*members[0].manifest["scenario"]["systems"]]
     rank = {name: index for index, name in enumerate(order)}
     members.sort(key=lambda one: (rank.get(one.system, len(rank)), one.system, one.seed))
-    return Gathered(run, tuple(members))
+    return Gathered(run, tuple(members), unfinished=tuple(left))
 
 
 def _member(folder: Path) -> Member:

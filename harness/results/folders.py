@@ -3,20 +3,87 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
 
+SESSION_MANIFESTS = "*/seed-*/manifest.json"
 NEEDED = ("scenario", "system", "seed", "start", "counts", "send_lag", "valid", "invalid_reasons")
 
 
+def session_folders(run: Path) -> list[Path]:
+    """The folders of one run that hold a manifest, one per system and seed, by path; none when there are none."""
+    found = (path.parent for path in run.glob(SESSION_MANIFESTS))
+    return sorted(folder for folder in found if folder.name.removeprefix("seed-").isdecimal())
+
+
 def run_folders(run: Path) -> list[Path]:
-    """The folders of one run, one per system and seed. Raises UsageError when there are none."""
-    folders = sorted(path.parent for path in run.glob("*/seed-*/manifest.json"))
+    """The same. Raises UsageError when there are none."""
+    folders = session_folders(run)
     if not folders:
         raise UsageError(f"{run}: holds no run; expected <system>/seed-<k>/manifest.json below it")
     return folders
+
+
+def ended_folders(run: Path) -> list[Path]:
+    """Those of a run whose session ended. Raises UsageError when none did."""
+    manifests = {folder: manifest_if_any(folder) for folder in run_folders(run)}
+    ended = [folder for folder, manifest in manifests.items() if manifest.get("state") == "done"]
+    if not ended:
+        states = ", ".join(sorted({str(manifest.get("state", "unknown")) for manifest in manifests.values()}))
+        raise UsageError(f"{run}: no session of it ended (state {states}); run it again")
+    return ended
+
+
+def unfinished(manifests: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What of a run did not end: sessions that were begun, and those that were asked for. All as `<system>/seed-<k>`.
+
+    manifests: by the same names.
+    """
+    asked = [manifest.get("asked") or {} for manifest in manifests.values()]
+    wanted = {f"{system}/seed-{k}" for one in asked for system in one.get("systems", ()) for k in one.get("seeds", ())}
+    ended = {name for name, manifest in manifests.items() if manifest.get("state") == "done"}
+    return sorted((wanted | manifests.keys()) - ended)
+
+
+def unfinished_in(run: Path) -> list[str]:
+    """The same of a folder."""
+    return unfinished({session_name(folder): manifest_if_any(folder) for folder in run_folders(run)})
+
+
+def session_name(folder: Path) -> str:
+    """`<system>/seed-<k>`."""
+    return f"{folder.parent.name}/{folder.name}"
+
+
+def some_of(names: Sequence[str], most: int = 3) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def manifest_if_any(folder: Path) -> dict[str, Any]:
+    """The manifest of a session; empty when there is none, or the file is not one."""
+    try:
+        found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if is_manifest(found) else {}
+
+
+def is_manifest(value: object) -> bool:
+    """Whether the parts a manifest consists of have the form they should have, as far as they are there."""
+    if not isinstance(value, dict):
+        return False
+    objects = all(isinstance(value.get(key, {}), dict) for key in ("asked", "backend", "plan", "scenario", "start"))
+    return objects and isinstance(value.get("invalid_reasons", []), list)
+
+
+def is_readable(folder: Path) -> bool:
+    """Whether a session got so far that its results can be read."""
+    return not [key for key in NEEDED if key not in manifest_if_any(folder)]
 
 
 def finished_manifest(folder: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from harness.backends.owner import this_process
 from harness.kernel import kernel_in_use
 from harness.load.events import Progress
 from harness.plan.columns import Column
@@ -115,11 +116,17 @@ def run_task(task: Task) -> dict[str, Any]:
     spec = task.model.spec(spec)
     session = session_of(task.prepared, task.system, plan, Known(spec, plan.seed, task.model.ratios))
     manifest = {**session.facts, "start": asdict(session.start), "backend": backend_facts(task.model, spec)}
-    manifest["started_utc"] = utc_now()
+    manifest |= {"state": "running", "started_utc": utc_now(), "owner": this_process().text()}
     session.folder.mkdir(parents=True, exist_ok=True)
-    outcome = write_rows(session, simulation_of(session, spec, task.model), plan.path)
-    manifest |= conclusion(plan.totals["planned"], outcome)
     write_manifest(session.folder, manifest)
+    try:
+        outcome = write_rows(session, simulation_of(session, spec, task.model), plan.path)
+        manifest |= conclusion(plan.totals["planned"], outcome)
+    except BaseException:
+        manifest |= {"state": "interrupted", "valid": False, "invalid_reasons": ["the simulation did not end"]}
+        raise
+    finally:
+        write_manifest(session.folder, manifest)
     return manifest
 
 

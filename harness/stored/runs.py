@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from harness.results import CoreSeries, core_series
-from harness.settings import read_json
+from harness.results.folders import manifest_if_any, session_folders, session_name, unfinished
 from harness.tables import PLAN, REQUESTS, read_parquet
 
 
@@ -112,7 +112,7 @@ def newest_finished(results: Path, scenario: str, *systems: str) -> StoredRun | 
 
 def read_run(folder: Path) -> StoredRun:
     """The valid, finished cells of a run; the others are named in `invalid`."""
-    read = {path.parent: read_json(path) for path in folder.glob("*/seed-*/manifest.json")}
+    read = {place: manifest_if_any(place) for place in session_folders(folder)}
     cells = [
         Cell(place, manifest["system"]["name"], int(manifest["seed"]), manifest)
         for place, manifest in read.items()
@@ -120,26 +120,15 @@ def read_run(folder: Path) -> StoredRun:
     ]
     order = list(cells[0].manifest["scenario"]["systems"]) if cells else []
     cells.sort(key=lambda cell: (_rank(order, cell.system), cell.system, cell.seed))
-    ended = {_name(place) for place, manifest in read.items() if manifest.get("state") == "done"}
     return StoredRun(
         folder.parent.name,
         folder.name,
         folder,
         tuple(cells),
-        invalid=tuple(sorted(_name(place) for place, manifest in read.items() if manifest.get("valid") is not True)),
+        invalid=tuple(sorted(session_name(place) for place, m in read.items() if m.get("valid") is not True)),
         started_utc=min((str(m["started_utc"]) for m in read.values() if m.get("started_utc")), default=""),
-        unfinished=tuple(sorted(asked_for(read.values()) - ended)),
+        unfinished=tuple(unfinished({session_name(place): manifest for place, manifest in read.items()})),
     )
-
-
-def asked_for(manifests: Iterable[Mapping[str, Any]]) -> set[str]:
-    """What the sessions of a run were begun for: `<system>/seed-<k>`, of every one that says so."""
-    asked = [manifest.get("asked", {}) for manifest in manifests]
-    return {f"{system}/seed-{k}" for one in asked for system in one.get("systems", ()) for k in one.get("seeds", ())}
-
-
-def _name(place: Path) -> str:
-    return f"{place.parent.name}/{place.name}"
 
 
 def _rank(order: list[str], name: str) -> int:

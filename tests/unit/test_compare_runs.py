@@ -290,6 +290,26 @@ def test_an_invalid_run_is_refused_with_its_reason(tmp_path):
         compare_runs([tmp_path])
 
 
+def test_what_did_not_end_is_left_out_and_named(tmp_path):
+    run, asked = tmp_path / "made-up" / "run-a", {"systems": ["static-max", "frugal"], "seeds": [1, 2, 3]}
+    for seed in (1, 2):
+        write_run(run, "static-max", seed, asked=asked)
+        write_run(run, "frugal", seed, asked=asked, **({"state": "interrupted", "valid": False} if seed == 2 else {}))
+    report = compare_runs([run])
+    assert report.left_out == (
+        "run-a: did not end and is left out: frugal/seed-2, frugal/seed-3, static-max/seed-3.",
+        "frugal: 1 plan replayed by it or by static-max alone is left out",
+    )
+    assert report.left_out[0] in as_markdown(report)
+
+
+def test_a_run_of_which_nothing_ended_cannot_be_compared(tmp_path):
+    run = tmp_path / "made-up" / "run-a"
+    write_run(run, "static-max", 1, state="running")
+    with pytest.raises(UsageError, match=r"no session of it ended \(state running\); run it again"):
+        compare_runs([run])
+
+
 def test_a_run_given_twice_is_refused(eight):
     with pytest.raises(UsageError, match="is given twice"):
         compare_runs([eight, eight])

@@ -102,7 +102,29 @@ def test_an_entry_of_the_index_that_is_not_one_is_read_again(results):
 
 def test_a_manifest_that_is_not_json_is_a_problem_of_its_run_and_no_error(results):
     (results / "b/20260201T-y/sponge/seed-1/manifest.json").write_text("{")
-    assert index(results)[0].problems == ("sponge/seed-1: manifest.json is not a JSON object",)
+    assert index(results)[0].problems == ("sponge/seed-1: manifest.json is not a manifest",)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"plan": None}, {"backend": "docker"}, {"invalid_reasons": 3}, {"asked": []}, {"scenario": "quickstart"}]
+)
+def test_a_manifest_of_another_form_is_a_problem_of_its_run_and_no_error(results, odd):
+    session(results, "b/20260201T-y/sponge/1", **odd)
+    problems = [entry.problems for entry in index(results) if entry.scenario == "b"]
+    assert problems == [("sponge/seed-1: manifest.json is not a manifest",)]
+
+
+def test_a_folder_that_is_no_seed_is_none_of_the_run(results):
+    session(results, "b/20260201T-y/sponge/old")
+    assert [entry.seeds for entry in index(results) if entry.scenario == "b"] == [(1,)]
+
+
+def test_what_was_asked_for_and_did_not_run_is_a_problem(results):
+    asked = {"systems": ["sponge", "vpa"], "seeds": [1, 2, 3]}
+    session(results, "b/20260201T-y/sponge/1", asked=asked)
+    (entry,) = (entry for entry in index(results) if entry.scenario == "b")
+    assert entry.problems == ("did not run: sponge/seed-2, sponge/seed-3, vpa/seed-1 and 2 more",)
+    assert not entry.valid
 
 
 def test_a_run_that_still_goes_on_is_not_valid(results):

@@ -85,6 +85,35 @@ def test_a_line_counts_valid_runs_only(simulated_run, tmp_path):
     assert (line_of(found, "static-max").runs, line_of(found, "static-half").runs) == (1, 2)
 
 
+def test_systems_are_compared_on_the_seeds_valid_for_all(simulated_run, tmp_path):
+    found = changed(simulated_run, tmp_path, valid=False, invalid_reasons=["send lag too high"])
+    first, _, last = sentences(found)
+    planned = {m.manifest["counts"]["planned"] for m in found.members if m.seed == 2}
+    assert f"Over seed 2 of {found.scenario['name']}" in first
+    assert f"of {planned.pop():,} requests per system" in first
+    assert "these sentences are of the seed 2 valid for all systems" in last
+
+
+def test_what_was_asked_for_and_did_not_end_is_said(simulated_run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(simulated_run, copy)
+    path = copy / "static-max" / "seed-2" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "state": "interrupted", "valid": False}))
+    shutil.rmtree(copy / "static-half" / "seed-2")
+    found = gather(copy)
+    assert "2 that were asked for did not end (static-half/seed-2, static-max/seed-2)" in sentences(found)[2]
+    assert next(check for check in checks(found) if check.what == "every run that was asked for ended").ok is False
+
+
+def test_a_run_without_results_yet_has_no_page(simulated_run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(simulated_run, copy)
+    for path in copy.glob("*/seed-*/manifest.json"):
+        path.write_text(json.dumps({"state": "running"}))
+    with pytest.raises(UsageError, match="no session of it has results yet"):
+        gather(copy)
+
+
 def test_nothing_is_concluded_from_invalid_runs_alone(run):
     bad = replace(run, members=tuple(replace(m, summary=replace(m.summary, valid=False)) for m in run.members))
     assert "nothing to conclude" in sentences(bad)[0]

@@ -115,7 +115,7 @@ def test_the_time_left_is_unknown_at_first_and_told_after_that(tmp_path):
     assert work.said[-1].endswith("nothing left")
 
 
-def test_work_an_interruption_left_behind_counts_as_neither_done_nor_to_do(tmp_path):
+def test_work_an_interruption_left_behind_counts_as_neither_done_nor_to_do():
     nothing = lambda _key, _advance: None  # noqa: E731
     whole, rest = Step("a", "a", "", nothing, work=10.0), Step("b", "b", "", nothing, work=10.0, left=lambda _key: 2.0)
     assert (whole.to_do(""), rest.to_do("")) == (10.0, 2.0)
