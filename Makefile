@@ -35,7 +35,7 @@ claims: .venv/installed ## the paper's claims beside what stored runs say, with 
 	@$(BIN)/sponge-bench claims
 
 nightly: .venv/installed ## run the matrix, compare it with results/reference, fail when something got worse
-	@$(BIN)/sponge-bench nightly --real $(REAL) $(if $(NIGHT),--out $(NIGHT)) $(if $(EXACT),--exact)
+	@$(BIN)/sponge-bench nightly --real $(REAL) $(if $(NIGHT),--out $(NIGHT)) $(if $(filter 1 yes true,$(EXACT)),--exact)
 
 reference: .venv/installed ## take the numbers of now as the reference: make reference REASON='why'
 	@$(BIN)/sponge-bench reference --reason "$$REASON"

@@ -56,6 +56,8 @@ def results(
     for entry in found:
         for problem in entry.problems:
             console.print(f"{entry.name} INVALID: {problem}", markup=False, highlight=False, soft_wrap=True)
+        if entry.traces:
+            console.print(f"{entry.name} traces: {entry.traces}", markup=False, highlight=False, soft_wrap=True)
     for text in (CAPTION, *(f"folder {entry.folder}" for entry in found[-1:])):
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 

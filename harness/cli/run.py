@@ -26,6 +26,7 @@ from harness.profile import Grid, ProfileRequest, obtain_profile
 from harness.progress.run import OVERHEAD_S
 from harness.replica.models import model_file
 from harness.results import Summary, summaries
+from harness.results.provenance import trace_note
 from harness.run.bench import (
     Prepared,
     RunRequest,
@@ -98,7 +99,7 @@ def run(
     found = summaries(prepared.folder, names)
     print_whole(console, results_table(found))
     say(console, CAPTION)
-    for line in filter(None, dict.fromkeys(map(unmeetable, manifests))):
+    for line in notes_of(manifests):
         say(console, line)
     for summary in found:
         if summary.other_cores > MUCH_OTHER_CORES:
@@ -165,15 +166,22 @@ def say_traces(console: Console, traces: dict[str, Trace]) -> None:
         say(console, f"trace {trace.name}" + (f" IS SYNTHETIC: {because}" if because else ""))
 
 
+def notes_of(manifests: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a reader of the table must know of its plans."""
+    generated = trace_note(manifests)
+    return [*([f"note: {generated}"] if generated else []), *filter(None, dict.fromkeys(map(unmeetable, manifests)))]
+
+
 def unmeetable(manifest: Mapping[str, Any]) -> str:
     """What of a plan no server could have met, apart from what systems did; empty when there is nothing."""
     counts = manifest["plan"]
     if not counts["unmeetable"]:
         return ""
+    never = counts["never_arrived"]
+    left_out = f"; {never} of these reach it after the end and are not in the table" if never else ""
     return (
         f"note: of {counts['created']} requests created (seed {manifest['seed']}) {counts['unmeetable']} could be met "
-        f"by no server: they reach it at or after their deadline, {counts['never_arrived']} of them not even within "
-        "the run, so they are not in the table"
+        f"by no server: they reach it at or after their deadline, and every system violates them{left_out}"
     )
 
 

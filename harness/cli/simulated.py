@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.cli.display import Watcher
+from harness.errors import Interrupted
 from harness.kernel import VARIABLE
 from harness.replica.models import model_file
+from harness.results.folders import session_folders, unfinished_in
 from harness.run.bench import Prepared, RunRequest, new_run_id, prepare
 from harness.run.simulated import default_jobs, run_simulated
 from harness.run.twin_model import twin_model
@@ -28,6 +30,12 @@ def run_in_twin(
         say(note)
     prepared = prepare(request, model.latency, traces, new_run_id())
     os.environ.setdefault(VARIABLE, "compiled")  # for the processes to come; they say in the manifest what they got
-    with watch:
-        jobs = default_jobs(len(request.systems) * len(request.seeds))
-        return prepared, run_simulated(prepared, traces, model, watch, jobs)
+    many = len(request.systems) * len(request.seeds)
+    try:
+        with watch:
+            return prepared, run_simulated(prepared, traces, model, watch, default_jobs(many))
+    except KeyboardInterrupt as stop:
+        left = len(unfinished_in(prepared.folder)) if session_folders(prepared.folder) else many
+        raise Interrupted(
+            f"interrupted; {many - left} of {many} sessions ended, they are in {prepared.folder}"
+        ) from stop

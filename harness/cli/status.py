@@ -99,6 +99,8 @@ def render(state: RunState) -> RenderableType:
     parts: list[RenderableType] = [Text(headline(state), style="bold"), sessions_table(state), course(shown)]
     problems = [f"{one.system} seed {one.seed}: {'; '.join(one.reasons)}" for one in state.sessions if one.reasons]
     parts += [*(Text(problem, style="red") for problem in problems), Text(CAPTION, style="dim")]
+    if state.traces:
+        parts.append(Text(f"note: {state.traces}"))
     if not state.is_over and shown.duration_s:
         done_s = min(shown.t_s, shown.duration_s)
         bar = Table.grid()  # a bar alone ends no line

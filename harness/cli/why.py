@@ -17,7 +17,8 @@ from harness.cli.display import print_whole
 from harness.cli.replays import Rescues, rescues_of
 from harness.errors import UsageError, unknown_name
 from harness.results import run_folders
-from harness.results.folders import is_readable, some_of, unfinished_in
+from harness.results.folders import is_readable, manifest_if_any, some_of, unfinished_in
+from harness.results.provenance import trace_note
 
 CAUSE_CAPTION = (
     "cause: what took most of the violation's time; share: of this system's violations; typical lateness: median, of a "
@@ -72,6 +73,8 @@ def why(
     place = figures or folder / "why"
     if left := unfinished_in(folder):
         say(console, f"note: did not end: {some_of(left)}\n")
+    if note := trace_note(map(manifest_if_any, run_folders(folder))):
+        say(console, f"note: {note}\n")
     for one in wanted_folders(folder, system, seed):
         examined = examine(one)
         say(console, first_line(examined))

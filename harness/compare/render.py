@@ -158,7 +158,8 @@ def _unit_of_difference(metric: Metric) -> str:
 def heading(report: Report) -> str:
     """What was compared, where."""
     counted = "1 plan" if report.plans == 1 else f"{report.plans} plans (trace window x seed)"
-    return f"{report.scenario} on {report.backend} ({report.host}): {counted}"
+    made = f"; {report.traces}" if report.traces else ""
+    return f"{report.scenario} on {report.backend} ({report.host}): {counted}{made}"
 
 
 def footnotes(report: Report) -> list[str]:

@@ -14,6 +14,7 @@ from harness.compare.runs import Run, gather, not_ended
 from harness.compare.verdict import Comparison, compare_pairs, paired_values
 from harness.compare.within import of_single_plans
 from harness.errors import UsageError, unknown_name
+from harness.results.provenance import trace_note
 from harness.stats.paired import ALPHA
 
 DEFAULT_BASELINE = "static-max"
@@ -25,7 +26,8 @@ Values = Mapping[str, Mapping[str, Mapping[str, float]]]
 class Report:
     """comparisons: by system, then metric. plans: how many were replayed. repeats: most runs of one system on one plan
     (their mean counts as one run). left_out: sessions that did not end, and plans a system shares with the baseline not
-    at all, in words. alone: every run by itself, where there was but one plan."""
+    at all, in words. traces: that they are generated, if they are. alone: every run by itself, where there was but one
+    plan."""
 
     scenario: str
     backend: str
@@ -36,6 +38,7 @@ class Report:
     repeats: int
     left_out: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
+    traces: str = ""
     alone: tuple[Alone, ...] = ()
 
     @property
@@ -73,6 +76,7 @@ def compare_runs(
         repeats=most_repeats(runs),
         left_out=(*not_ended(paths), *filter(None, (unpaired(values, reference, name) for name in others))),
         comparisons=tuple(comparisons),
+        traces=trace_note(run.manifest for run in runs),
         alone=tuple(each_alone(runs)) if plans == 1 else (),
     )
 

@@ -16,6 +16,7 @@ from harness.results.folders import (
     some_of,
     unfinished,
 )
+from harness.results.provenance import trace_note
 
 Kind = Literal["run", "sweep"]
 SWEEP_MANIFEST = "sweep.json"
@@ -27,7 +28,8 @@ class Entry:
 
     folder: results/<scenario>/<name>. started_utc: of its first session, ISO 8601, empty when it is not known.
     commit: the git commit of the code, empty when not known or when sessions differ. dirty: the checkout differed
-    from its commit. planned: requests over all sessions. problems: why it is not valid, one line each.
+    from its commit. planned: requests over all sessions. problems: why it is not valid, one line each. traces: that
+    they are generated, if they are.
     """
 
     kind: Kind
@@ -42,6 +44,7 @@ class Entry:
     commit: str
     dirty: bool
     problems: tuple[str, ...]
+    traces: str = ""
 
     @property
     def valid(self) -> bool:
@@ -90,6 +93,7 @@ def read_entry(folder: Path) -> Entry:
         commit=_only(str(m.get("git_commit") or "") for m in manifests),
         dirty=any(m.get("git_dirty") for m in manifests),
         problems=tuple(problems),
+        traces=trace_note(manifests),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.progress.session import IsAlive, SessionState, read_session
 from harness.results.folders import manifest_if_any
+from harness.results.provenance import trace_note
 
 OVERHEAD_S = 8.0  # starting and stopping one real session, until one has shown how long it takes
 
@@ -17,7 +18,7 @@ OVERHEAD_S = 8.0  # starting and stopping one real session, until one has shown 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunState:
     """A run as far as its folder tells. sessions: in the order they started. expected: how many there will be in all;
-    0 when nobody has said. is_over: nothing more will be written."""
+    0 when nobody has said. is_over: nothing more will be written. traces: that they are generated, if they are."""
 
     folder: Path
     scenario: str
@@ -25,6 +26,7 @@ class RunState:
     sessions: tuple[SessionState, ...]
     expected: int
     is_over: bool
+    traces: str = ""
 
     @property
     def ended(self) -> int:
@@ -67,6 +69,7 @@ def read_run(folder: Path, is_alive: IsAlive) -> RunState:
         sessions=sessions,
         expected=expected,
         is_over=complete if alive else all_ended,
+        traces=trace_note([facts]),
     )
 
 

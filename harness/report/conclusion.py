@@ -10,6 +10,7 @@ import numpy as np
 from harness.report.gather import Gathered
 from harness.report.numbers import Line, interval, line_of, percent
 from harness.results.folders import some_of
+from harness.results.provenance import trace_note
 from harness.stats.paired import ALPHA, difference, holm, runs_needed, sign_flip_p
 
 Pairs = tuple[list[float], list[float]]
@@ -70,6 +71,8 @@ def _trust(run: Gathered, fair: Gathered, lines: Sequence[Line]) -> str:
     if run.unfinished:
         validity += f"; {len(run.unfinished)} that were asked for did not end ({some_of(run.unfinished)})"
     kind = ", as simulations, not measurements" if run.is_simulated else ""
+    if note := trace_note(member.manifest for member in run.members):
+        kind += f"; {note}"
     if fair is not run:
         validity += f"; these sentences are of the {_seeds(fair)} valid for all systems"
     return _sentence(f"{_uncertainty(fair, lines)}; {validity}{kind}")

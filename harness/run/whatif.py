@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from harness.errors import UsageError
 from harness.outcome import violated
@@ -26,7 +27,7 @@ from harness.run.simulated import PLAN_ROWS_AT_ONCE
 from harness.seams import Policy
 from harness.sim.loop import Sinks
 from harness.sim.simulation import Simulation, simulate
-from harness.tables import PLAN, REQUESTS, read_parquet
+from harness.tables import DECISIONS, PLAN, REQUESTS, read_parquet
 from harness.types import Allocation, Decision, Observation
 
 Bools = npt.NDArray[np.bool_]
@@ -39,13 +40,15 @@ OTHER_LUCK_SEED = 1_000_003
 class Replay:
     """A run that can be simulated again. plan: its columns, due_s being when the request was really sent.
 
-    planned_due_s: when it should have been sent. notes: what is not as it was in the run, in words.
+    planned_due_s: when it should have been sent. replicas: the most the run had. notes: what is not as it was in the
+    run, in words.
     """
 
     simulation: Simulation
     plan: Columns
     planned_due_s: npt.NDArray[np.float64]
     step_cores: float
+    replicas: int
     is_real: bool
     notes: tuple[str, ...]
 
@@ -109,20 +112,26 @@ def replay_of(folder: Path, manifest: Mapping[str, Any], requests: pa.Table) -> 
     columns = _plan(folder, found.simulation.seed)
     sent = _sent(columns, requests) if is_real else columns
     notes = found.model.notes if is_real else ()
-    return Replay(found.simulation, sent, columns["due_s"], found.scenario.cores.step_cores, is_real, notes)
+    replicas = most_replicas(folder, found.simulation.start.replicas)
+    return Replay(found.simulation, sent, columns["due_s"], found.scenario.cores.step_cores, replicas, is_real, notes)
+
+
+def most_replicas(folder: Path, start: int) -> int:
+    """The most replicas a run had at a time."""
+    decisions = read_parquet(folder / "decisions.parquet", DECISIONS)
+    return max(start, pc.max(decisions["effective_replicas"]).as_py() or start)
 
 
 def changes_for(replay: Replay) -> list[Change]:
     """The changes that make sense for a run, smallest first, and chance last."""
-    step = replay.step_cores
+    step, each = replay.step_cores, " per replica" if replay.replicas > 1 else ""
+    asked = f"than the policy asks for{each and f', on each of up to {replay.replicas} replicas'}, at all times"
     changes = [Change("no client lag", "every request sent when it was due", _no_lag)] if replay.is_real else []
     changes.append(Change("instant resize", "no delay of resizes, starts and settings", _instant))
     if step < 1.0:
-        what = f"{step:g} more cores than the policy asks for, at all times"
-        changes.append(Change(f"+{step:g} cores", what, lambda r: _more_cores(r, step)))
-    changes.append(
-        Change("+1 core", "one more core than the policy asks for, at all times", lambda r: _more_cores(r, 1.0))
-    )
+        name = f"+{step:g} cores{each}"
+        changes.append(Change(name, f"{step:g} more cores {asked}", lambda r: _more_cores(r, step)))
+    changes.append(Change(f"+1 core{each}", f"one more core {asked}", lambda r: _more_cores(r, 1.0)))
     changes.append(Change("infinite bandwidth", "every request reaches the server when it is created", _no_network))
     if is_drawn(replay.simulation):
         what = "nothing changed, other draws (service times, routing): the noise floor"

@@ -12,7 +12,7 @@ from harness.cache import cache_dir
 from harness.errors import UsageError, unknown_name
 from harness.traces.catalogue import TraceFile, by_name, find, slices
 from harness.traces.download import Progress, Unreachable, download
-from harness.traces.model import BandwidthTrace, Provenance, Trace
+from harness.traces.model import BY_NAME, BandwidthTrace, Provenance, Trace
 from harness.traces.places import inside, local_file, mirror_dir
 from harness.traces.readers import read_all
 from harness.traces.source import Source, sha256_of
@@ -34,7 +34,7 @@ def load_trace(name: str, mirror: Path | None = None) -> Trace:
     Raises BenchError when the bytes cannot be had and no generator can stand in.
     """
     if name.startswith(SYNTHETIC):
-        return stand_in(name.removeprefix(SYNTHETIC), "asked for by name")
+        return stand_in(name.removeprefix(SYNTHETIC), BY_NAME)
     if part := slices().get(name):
         whole = load_trace(part.trace, mirror)
         changed = apply_transforms(whole, part.transforms, f"traces: {name}")

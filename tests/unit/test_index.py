@@ -114,6 +114,11 @@ def test_a_manifest_of_another_form_is_a_problem_of_its_run_and_no_error(results
     assert problems == [("sponge/seed-1: manifest.json is not a manifest",)]
 
 
+def test_a_stand_in_for_a_measured_trace_is_named(results):
+    session(results, "b/20260201T-y/sponge/1", traces=[{"name": "synthetic-x", "synthetic_because": "no network"}])
+    assert index(results)[-1].traces == "SYNTHETIC, in place of measured traces: synthetic-x (no network)"
+
+
 def test_a_folder_that_is_no_seed_is_none_of_the_run(results):
     session(results, "b/20260201T-y/sponge/old")
     assert [entry.seeds for entry in index(results) if entry.scenario == "b"] == [(1,)]

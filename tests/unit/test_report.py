@@ -94,6 +94,13 @@ def test_systems_are_compared_on_the_seeds_valid_for_all(simulated_run, tmp_path
     assert "these sentences are of the seed 2 valid for all systems" in last
 
 
+def test_a_trace_that_stands_in_for_a_measured_one_is_in_the_conclusion(simulated_run, tmp_path):
+    traces = [{"name": "synthetic-ghent-4g/bus_0001", "synthetic_because": "no network"}]
+    found = changed(simulated_run, tmp_path, traces=traces)
+    assert "SYNTHETIC, in place of measured traces: synthetic-ghent-4g/bus_0001 (no network)" in sentences(found)[2]
+    assert next(check for check in checks(found) if check.what == "traces are measured data").ok is False
+
+
 def test_what_was_asked_for_and_did_not_end_is_said(simulated_run, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(simulated_run, copy)

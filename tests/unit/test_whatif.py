@@ -154,6 +154,13 @@ def test_changes_come_smallest_first_and_a_simulated_run_has_no_client_lag_to_lo
     ]
 
 
+def test_more_cores_of_a_system_with_replicas_are_said_to_be_on_each(starved):
+    several = replace(replay(starved), replicas=3)
+    more = next(change for change in changes_for(several) if change.name.startswith("+1 core"))
+    assert more.name == "+1 core per replica"
+    assert "one more core than the policy asks for, on each of up to 3 replicas" in more.size
+
+
 def as_real(folder, place, lag_s):
     """A copy that says it was a real run, whose requests were all sent late."""
     run = place / "run"
