@@ -177,6 +177,18 @@ def parquet_pieces(
         raise UsageError(f"{path}: not a readable Parquet file ({error})") from error
 
 
+def read_table(path: Path) -> pa.Table:
+    """A table of any columns, of a schema version that can be read. Raises UsageError as above."""
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except (pa.ArrowException, OSError) as error:
+        raise UsageError(f"{path}: not a readable Parquet file ({error})") from error
+    _version(path, table.schema)
+    return table
+
+
 def _pieces(file: pq.ParquetFile, columns: list[str] | None, rows: int | None) -> Iterator[pa.Table]:
     if rows is None or not file.metadata.num_rows:
         yield file.read(columns)
@@ -188,9 +200,11 @@ def _pieces(file: pq.ParquetFile, columns: list[str] | None, rows: int | None) -
 def _version(path: Path, schema: pa.Schema) -> int:
     """The schema version a file says it has; 0 when it says none. Raises UsageError for one that cannot be read."""
     text = (schema.metadata or {}).get(b"schema_version", b"0").decode()
-    version = int(text) if text.isdecimal() else None
+    if not text.isdecimal():
+        raise UsageError(f"{path}: schema version {text!r}; must be a number: sponge-bench has not written this")
+    version = int(text)
     if version not in MIGRATIONS:
-        older = version is not None and version < SCHEMA_VERSION
+        older = version < SCHEMA_VERSION
         why = "there is no way to bring it up to date" if older else "it was written by a newer program"
         raise UsageError(f"{path}: schema version {text}; this program reads version {SCHEMA_VERSION}; {why}")
     return version

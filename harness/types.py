@@ -17,6 +17,7 @@ DropRule = Literal["never", "expired", "hopeless"]
 Status = Literal["served", "dropped", "failed"]
 Outcome = Literal["ok", "deferred", "infeasible", "failed"]
 ReplicaPhase = Literal["starting", "ready", "draining"]
+BY_NAME = "asked for by name"  # in a manifest: why a generated trace stands where a scenario wants one
 
 
 class EventKind(IntEnum):

@@ -6,10 +6,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import pyarrow as pa
 import typer
 from rich.console import Console
 
 from harness.cli.chosen_run import RESULTS, chosen_run
+from harness.cli.display import print_whole
 from harness.compare import (
     METRICS,
     Report,
@@ -23,6 +25,7 @@ from harness.compare import (
     with_margins,
 )
 from harness.errors import UsageError
+from harness.tables import write_parquet
 
 WIDTH = 150  # of the table where there is no terminal to ask
 
@@ -97,7 +100,7 @@ def write(report: Report, output: Format, path: Path) -> None:
         with path.open("w", encoding="utf-8") as file:
             print_table(report, Console(file=file, width=WIDTH))
     elif output is Format.PARQUET:
-        as_frame(report).to_parquet(path, index=False)
+        write_parquet(path, pa.Table.from_pandas(as_frame(report), preserve_index=False))
     else:
         text = as_markdown(report) if output is Format.MARKDOWN else as_frame(report).to_csv(index=False)
         path.write_text(text, encoding="utf-8")
@@ -105,11 +108,11 @@ def write(report: Report, output: Format, path: Path) -> None:
 
 def print_table(report: Report, console: Console) -> None:
     """The comparison for a terminal."""
-    console.print(heading(report), markup=False, highlight=False)
+    console.print(heading(report), markup=False, highlight=False, soft_wrap=True)
     for section in sections(report):
         console.print()
         console.print(section.heading, style="bold", markup=False, highlight=False)
-        console.print(as_table(section))
+        print_whole(console, as_table(section))
     console.print()
     for line in footnotes(report):
-        console.print(f"- {line}", markup=False, highlight=False)
+        console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)

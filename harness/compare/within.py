@@ -55,10 +55,10 @@ def _intervals(name: str, ours: Seconds, theirs: Seconds) -> tuple[Estimate, Est
     if name == "violation_rate":
         return _gap(ours.violations, theirs.violations, ours.requests), none
     if name == "goodput_rps":
-        return _gap(ours.on_time, theirs.on_time, time_s), ratio_interval(ours.on_time, theirs.on_time)
+        return _gap(ours.on_time, theirs.on_time, time_s), ratio_interval(ours.on_time, theirs.on_time, positive=True)
     if name == "granted_core_s":
         gap = ratio_interval(ours.core_s - theirs.core_s, time_s, granted=True).scaled(float(time_s.sum()))
-        return gap, ratio_interval(ours.core_s, theirs.core_s, granted=True)
+        return gap, ratio_interval(ours.core_s, theirs.core_s, granted=True, positive=True)
     return none, none
 
 

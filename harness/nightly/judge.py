@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -37,10 +37,10 @@ System = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One metric of one system in one scenario. before, after: means over the seeds. effect: mean of the paired
-    differences. low, high: 95 % interval of the effect over seeds, NaN when they are too few. noise: the largest
-    difference the same system run twice showed; 0 in the twin. allowed: the margin in the metric's unit, NaN where
-    the metric is not judged."""
+    """One metric of one system in one scenario. before, after: means over the seeds that have a value on both sides.
+    effect: mean of the paired differences. low, high: 95 % interval of the effect over seeds, NaN when they are too
+    few. noise: the largest difference the same system run twice showed; 0 in the twin. allowed: the margin in the
+    metric's unit, NaN where the metric is not judged. lost: seeds that had a value and have none now."""
 
     scenario: str
     system: str
@@ -54,6 +54,7 @@ class Change:
     seeds: int
     allowed: float = math.nan
     noise: float = 0.0
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +221,12 @@ def _change(place: tuple[str, str, str], old: Sequence[float], new: Sequence[flo
     if np.array_equal(a, b, equal_nan=True):
         return None
     close = bool(np.allclose(a, b, rtol=ROUNDING, atol=0.0, equal_nan=True))
-    low, high = paired_interval((b - a).tolist())
-    before, after, effect = (float(values.mean()) for values in (a, b, b - a))
-    return Change(*place, "rounding" if close else "moved", before, after, effect, low, high, len(a))
+    known = np.isfinite(a) & np.isfinite(b)
+    lost = int((np.isfinite(a) & ~np.isfinite(b)).sum())
+    low, high = paired_interval((b - a)[known].tolist())
+    before, after, effect = (float(v[known].mean()) if known.any() else math.nan for v in (a, b, b - a))
+    kind: Kind = "rounding" if close else "moved"
+    return Change(*place, kind, before, after, effect, low, high, int(known.sum()), lost=lost)
 
 
 def _judged(change: Change, margin: Margin, noise: Mapping[tuple[str, str, str], float]) -> Change:
@@ -232,10 +236,9 @@ def _judged(change: Change, margin: Margin, noise: Mapping[tuple[str, str, str],
     kind: Kind = change.kind if floor is None else "noise"
     if abs(change.effect) > allowed and beyond_noise:
         kind = "regression" if change.effect > 0 else "improved"
-    return Change(
-        change.scenario, change.system, change.metric, kind, change.before, change.after, change.effect, change.low,
-        change.high, change.seeds, allowed, floor or 0.0,
-    )  # fmt: skip
+    if change.lost:  # what can no longer be measured did not get better
+        kind = "regression"
+    return replace(change, kind=kind, allowed=allowed, noise=floor or 0.0)
 
 
 def _exact(old: Sequence[Numbers], new: Sequence[Numbers], name: str) -> tuple[list[float], list[float]]:

@@ -78,6 +78,8 @@ def headline(change: Change) -> str:
 def line(change: Change) -> str:
     """A change in full, as one line."""
     parts = [f"{difference(change, change.effect)}"]
+    if change.lost:
+        parts.append(f"no value any more on {change.lost} seed{'s' * (change.lost != 1)}")
     if math.isfinite(change.allowed):
         parts.append(f"margin {difference(change, change.allowed)}")
     if change.noise:
@@ -103,7 +105,7 @@ def shown(change: Change, value: float) -> str:
 
 def difference(change: Change, value: float) -> str:
     """A difference in the change's metric."""
-    if change.metric == "violated_sha256":
+    if change.metric == "violated_sha256" or math.isnan(value):
         return "-"
     return JUDGED[change.metric].change(value) if _is_judged(change) else f"{value:+.6g}"
 

@@ -10,7 +10,7 @@ from harness.report.gather import Gathered, Member
 from harness.report.numbers import ms
 from harness.results.folders import some_of
 from harness.results.provenance import generated_traces, trace_note
-from harness.traces import BY_NAME
+from harness.types import BY_NAME
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def line_of(run: Gathered, system: str) -> Line:
         planned=planned,
         violations=missed,
         rate=rate_of(members),
-        latency_s=tuple(_pooled_quantile(members, level) for level in LEVELS),
+        latency_s=tuple(quantile_of(members, level) for level in LEVELS),
         granted_core_s=granted_s / len(found),
         used_core_s=_mean(found, lambda s: s.used_core_s),
         per_1000_core_s=1000.0 * granted_s / (planned - missed) if planned > missed else float("nan"),
@@ -70,7 +70,8 @@ def rate_of(members: Sequence[Member]) -> Estimate:
     return Estimate(rates[0], max(within.low, 0.0), min(within.high, 1.0), within.n, within.refused)
 
 
-def _pooled_quantile(members: Sequence[Member], level: float) -> float:
+def quantile_of(members: Sequence[Member], level: float) -> float:
+    """A quantile of the latency of served requests of all of them together, s; NaN where too few lie beyond it."""
     requests = [member.examined.requests for member in members]
     times_s = np.concatenate([r.loc[r["status"] == "served", "whole_s"].to_numpy() for r in requests])
     return float("nan") if enough_beyond(len(times_s), level) else quantile_value(times_s, level)

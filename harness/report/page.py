@@ -19,7 +19,7 @@ from harness.report.checks import checks
 from harness.report.conclusion import conclusion
 from harness.report.figures import draw_cost, draw_latency, draw_violations
 from harness.report.gather import Gathered, Member, Replayed
-from harness.report.numbers import Line, interval, line_of, ms, percent, plain
+from harness.report.numbers import Line, interval, line_of, ms, percent, plain, quantile_of
 from harness.report.reproduce import caveats, commands, shared_and_own
 from harness.report.svg import Figure, in_page_style, inline_svg
 from harness.report.timeline import draw_timeline
@@ -76,6 +76,7 @@ def render(run: Gathered, version: str) -> str:
         run=run, lines=lines, sentences=conclusion(run, lines), pictures=pictures, parts=parts, checks=checks(run),
         commands=commands(run), caveats=caveats(run), shared=shared, own=own, version=version, colours=COLOURS,
         causes=tuple(CAUSES), style=Markup(_resource("page.css")), script=Markup(script),
+        quantile_of=quantile_of,
         script_sha256=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )  # fmt: skip
     return page

@@ -68,7 +68,7 @@ def _batches(axes: Axes, member: Member, edges_s: Any) -> None:
     tick_s = decisions["tick_s"].to_numpy()
     start = float(member.manifest["start"]["batch_size"])
     largest = np.concatenate(([start], decisions["target_batch_size"].to_numpy()))
-    bounds_s = np.concatenate(([0.0], tick_s, [max(member.cores.edges_s[-1], *tick_s[-1:])]))
+    bounds_s = np.concatenate(([0.0], tick_s, [max([member.cores.edges_s[-1], *tick_s[-1:]])]))
     axes.stairs(largest, bounds_s, baseline=None, color=GREY, linewidth=1.2, linestyle="--", label="bound")
     started_s, size = member.batches()
     axes.plot(started_s, size, marker=".", markersize=3.5, linestyle="", color=BLUE, label="formed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.traces import BY_NAME
+from harness.types import BY_NAME
 
 
 def generated_traces(manifest: Mapping[str, Any]) -> dict[str, str]:

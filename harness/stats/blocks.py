@@ -31,16 +31,21 @@ LONGER = 2.0  # times the length that serves the variance best: intervals want l
 
 @dataclass(frozen=True, slots=True)
 class Pivot:
-    """A ratio of sums with the bootstrap's quantiles of (estimate - truth) / standard error."""
+    """A ratio of sums with the bootstrap's quantiles of (estimate - truth) / standard error; with `log`, both of their
+    logarithms."""
 
     value: float
     standard_error: float
     t_low: float
     t_high: float
+    log: bool = False
 
     def interval(self, bins: int) -> Estimate:
         """Where the truth lies: the quantiles change sides."""
-        low, high = (self.value - t * self.standard_error for t in (self.t_high, self.t_low))
+        centre = math.log(self.value) if self.log else self.value
+        low, high = (centre - t * self.standard_error for t in (self.t_high, self.t_low))
+        if self.log:
+            low, high = math.exp(low), math.exp(high)
         return Estimate(self.value, low, high, bins)
 
 
@@ -58,7 +63,12 @@ def block_length(series: npt.ArrayLike) -> int:
 
 
 def ratio_interval(
-    top: npt.ArrayLike, bottom: npt.ArrayLike, confidence: float = CONFIDENCE, *, granted: bool = False
+    top: npt.ArrayLike,
+    bottom: npt.ArrayLike,
+    confidence: float = CONFIDENCE,
+    *,
+    granted: bool = False,
+    positive: bool = False,
 ) -> Estimate:
     """sum(top) / sum(bottom) of two series over the same time bins, with an interval that respects autocorrelation.
 
@@ -66,7 +76,8 @@ def ratio_interval(
     on one plan has the difference on top. Refused when the series is shorter than 200 bins or 6 of its blocks, or
     differs from its usual value in fewer than 5 of them: then there is too little in it to learn how it varies, be the
     rate 0 or 1. granted: the series is what somebody granted (cores), not what happened to requests; where it is the
-    same in every bin it is known exactly.
+    same in every bin it is known exactly. positive: both are amounts and their ratio is asked for (of two systems, or a
+    cost per result): its interval is that of the logarithm, and it is refused where the bottom may be 0.
     """
     over, under = np.asarray(top, dtype=np.float64), np.asarray(bottom, dtype=np.float64)
     total = under.sum()
@@ -75,14 +86,24 @@ def ratio_interval(
     value = float(over.sum() / total)
     if granted and np.allclose(over, value * under, rtol=1e-9, atol=0.0):
         return Estimate(value, value, value, len(over))
-    pivot = ratio_pivot(over, under, confidence)
+    if positive and (why := not_positive(over, under, confidence)):
+        return Estimate(value, n=len(over), refused=why)
+    pivot = ratio_pivot(over, under, confidence, log=positive)
     if isinstance(pivot, str):
         return Estimate(value, n=len(over), refused=pivot)
     return pivot.interval(len(over))
 
 
-def ratio_pivot(over: Floats, under: Floats, confidence: float) -> Pivot | str:
-    """The pivot of sum(over) / sum(under), or why there is none."""
+def not_positive(over: Floats, under: Floats, confidence: float) -> str:
+    """Why a ratio of amounts has no interval: one of them is 0, or what is divided by may be; empty when it can."""
+    if over.sum() <= 0.0:
+        return "it is 0"
+    below = ratio_interval(under, np.ones(len(under)), confidence)
+    return "what it is divided by may be 0: the interval of that reaches it" if below.low <= 0.0 else ""
+
+
+def ratio_pivot(over: Floats, under: Floats, confidence: float, *, log: bool = False) -> Pivot | str:
+    """The pivot of sum(over) / sum(under), or why there is none. log: of its logarithm; needs positive sums."""
     value = float(over.sum() / under.sum())
     wanted = block_length(over - value * under)
     length = max(1, min(wanted, len(over) // USED_BLOCKS))
@@ -92,11 +113,13 @@ def ratio_pivot(over: Floats, under: Floats, confidence: float) -> Pivot | str:
     tops, bottoms = block_sums(over, length), block_sums(under, length)
     centre = tops.sum() / bottoms.sum()
     error = float(np.sqrt(np.mean((tops - centre * bottoms) ** 2) / (blocks - 1)) / bottoms.mean())
-    t = _studentised(tops, bottoms, centre, blocks)
+    if log and min(value, centre) <= 0.0:
+        return "it is 0 in all blocks but few"
+    t = _studentised(tops, bottoms, centre, blocks, log=log)
     if len(t) < 0.9 * RESAMPLES:
         return "its resamples are mostly constant"
     low, high = np.quantile(t, ((1 - confidence) / 2, (1 + confidence) / 2)).tolist()
-    return Pivot(value, error, low, high)
+    return Pivot(value, error / centre if log else error, low, high, log)
 
 
 def per_bin(over: Floats, under: Floats) -> Floats:
@@ -129,25 +152,23 @@ def block_sums(series: Floats, length: int) -> Floats:
     return sums
 
 
-def _studentised(tops: Floats, bottoms: Floats, centre: float, blocks: int) -> Floats:
+def _studentised(tops: Floats, bottoms: Floats, centre: float, blocks: int, *, log: bool) -> Floats:
     """(estimate - centre) / standard error of every resample that has one."""
     generator = np.random.default_rng(SEED)
     at_once = max(1, DRAWN_AT_ONCE // blocks)
-    parts = [
-        _resampled(tops, bottoms, centre, generator.integers(len(tops), size=(min(at_once, RESAMPLES - done), blocks)))
-        for done in range(0, RESAMPLES, at_once)
-    ]
-    t = np.concatenate(parts)
+    sizes = (min(at_once, RESAMPLES - done) for done in range(0, RESAMPLES, at_once))
+    drawn = (generator.integers(len(tops), size=(size, blocks)) for size in sizes)
+    t = np.concatenate([_resampled(tops, bottoms, centre, one, log=log) for one in drawn])
     finite: Floats = t[np.isfinite(t)]
     return finite
 
 
-def _resampled(tops: Floats, bottoms: Floats, centre: float, drawn: npt.NDArray[np.int64]) -> Floats:
+def _resampled(tops: Floats, bottoms: Floats, centre: float, drawn: npt.NDArray[np.int64], *, log: bool) -> Floats:
     top, bottom, blocks = tops[drawn], bottoms[drawn], drawn.shape[1]
     total = bottom.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         value = top.sum(axis=1) / total
         residual = top - value[:, None] * bottom
         error = np.sqrt((residual**2).sum(axis=1) * blocks / (blocks - 1)) / total
-        t: Floats = (value - centre) / error
+        t: Floats = np.log(value / centre) / (error / value) if log else (value - centre) / error
     return t

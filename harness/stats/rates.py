@@ -18,6 +18,7 @@ from harness.stats.interval import Estimate
 
 BIN_S = 1.0
 BUDGET_CLASSES = 4
+DIGITS = 9  # of core-seconds per second: what rounding left of an integral must not pass for variation
 
 Floats = npt.NDArray[np.float64]
 
@@ -56,11 +57,12 @@ def per_second(requests: pd.DataFrame, cores: CoreSeries) -> Seconds:
     What was created before or after these seconds (on its way when the plan begins, or in a last part of a second)
     counts in the first or the last, so that requests and violations add up to the run's.
     """
-    count = int(cores.edges_s[-1] / BIN_S)
+    count = max(1, int(cores.edges_s[-1] / BIN_S))
     index = second_of(requests, count)
     planned = np.bincount(index, minlength=count).astype(np.float64)
     missed = np.bincount(index, weights=requests["violated"].to_numpy(), minlength=count).astype(np.float64)
-    return Seconds(planned, missed, cores.core_s_between(np.arange(count + 1) * BIN_S))
+    core_s = cores.core_s_between(np.arange(count + 1) * BIN_S).round(DIGITS)
+    return Seconds(planned, missed, core_s)
 
 
 def second_of(requests: pd.DataFrame, count: int) -> npt.NDArray[np.int64]:
@@ -86,7 +88,7 @@ def mean_cores(seconds: Seconds) -> Estimate:
 
 def core_s_per_1000_on_time(seconds: Seconds) -> Estimate:
     """Granted core-seconds for every 1,000 requests answered on time, within one run."""
-    return ratio_interval(seconds.core_s * 1000.0, seconds.on_time)
+    return ratio_interval(seconds.core_s * 1000.0, seconds.on_time, positive=True)
 
 
 def attainment_by_client(requests: pd.DataFrame) -> list[Attainment]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from harness.columns import floats
 from harness.errors import UsageError
 from harness.results import violations
 from harness.stored.prototype import prototype_violation_percent
@@ -18,8 +15,7 @@ from harness.stored.spread import Unit
 @dataclass(frozen=True, slots=True)
 class Measures:
     """violation_percent: of the planned requests, dropped and failed ones included. prototype_percent: mean over the
-    seconds of the prototype's own metric. mean_cores: granted, over the plan's duration. p99_s: creation to answer of
-    served requests; NaN when none was."""
+    seconds of the prototype's own metric. mean_cores: granted, over the plan's duration."""
 
     system: str
     route: str
@@ -27,7 +23,6 @@ class Measures:
     violation_percent: float
     prototype_percent: float
     mean_cores: float
-    p99_s: float
 
     @property
     def unit(self) -> Unit:
@@ -39,8 +34,6 @@ def measure(cell: Cell) -> Measures:
     """The numbers of one cell. A planned request without a row counts as a violation."""
     requests, planned = cell.requests(), int(cell.manifest["counts"]["planned"])
     missed = violations(requests) + planned - len(requests)
-    latency_s = floats(requests, "received_s") - floats(requests, "created_s")
-    served_s = latency_s[np.isfinite(latency_s)]
     return Measures(
         system=cell.system,
         route=route_of(cell.manifest["scenario"]["plan"]["network"]),
@@ -48,7 +41,6 @@ def measure(cell: Cell) -> Measures:
         violation_percent=100.0 * missed / planned if planned else 0.0,
         prototype_percent=float(prototype_violation_percent(requests, cell.duration_s).mean()),
         mean_cores=cell.cores().core_s / cell.duration_s,
-        p99_s=float(np.quantile(served_s, 0.99)) if len(served_s) else float("nan"),
     )
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from harness.errors import UsageError
 from harness.settings import read_json
 from harness.stored.measures import Measures
+from harness.tables import read_table
 
 ROUTE = "plan.network.trace"
 NEEDED = ("system", "seed", "violation_rate", "mean_cores")
@@ -124,10 +123,7 @@ def read_sweep(folder: Path) -> StoredSweep:
 
 def read_columns(path: Path) -> pd.DataFrame:
     """The table of a sweep. Raises UsageError when it cannot be read or lacks a column that is needed."""
-    try:
-        rows = pq.read_table(path).to_pandas()
-    except (pa.ArrowException, OSError) as error:
-        raise UsageError(f"{path}: not a readable Parquet file ({error})") from error
+    rows = read_table(path).to_pandas()
     for name in NEEDED:
         if name not in rows:
             raise UsageError(f"{path}: column {name} is missing; must have {', '.join(NEEDED)}")
@@ -145,7 +141,6 @@ def measures_in(sweep: StoredSweep) -> tuple[Measures, ...]:
             violation_percent=float(row["violation_percent"]),
             prototype_percent=nan,
             mean_cores=float(row["mean_cores"]),
-            p99_s=float(row.get("p99_s", nan)),
         )
         for row in sweep.rows.to_dict("records")
     )

@@ -12,13 +12,14 @@ from harness.cache import cache_dir
 from harness.errors import UsageError, unknown_name
 from harness.traces.catalogue import TraceFile, by_name, find, slices
 from harness.traces.download import Progress, Unreachable, download
-from harness.traces.model import BY_NAME, BandwidthTrace, Provenance, Trace
+from harness.traces.model import BandwidthTrace, Provenance, Trace
 from harness.traces.places import inside, local_file, mirror_dir
 from harness.traces.readers import read_all
 from harness.traces.source import Source, sha256_of
 from harness.traces.store import load, load_kept, load_keys, save, save_all
 from harness.traces.synthetic import stand_in
 from harness.traces.transforms import apply_transforms
+from harness.types import BY_NAME
 
 SYNTHETIC = "synthetic-"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*")

@@ -19,9 +19,6 @@ Ints = npt.NDArray[np.int64]
 Direction = Literal["down", "up"]
 
 
-BY_NAME = "asked for by name"  # why a generated trace stands where a scenario wants one
-
-
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """Where a trace came from and what was done to it; goes into the manifest as a plain dict.

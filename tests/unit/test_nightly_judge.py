@@ -55,6 +55,25 @@ def test_a_change_within_the_margin_moved_and_does_not_fail():
     assert not found.failed
 
 
+def with_p99(*values):
+    return [replace(one, latency_p99_s=value) for one, value in zip(rows(), values, strict=True)]
+
+
+P99 = (*MARGINS, Margin("latency_p99_s", relative=0.1))
+
+
+def test_a_seed_without_a_value_on_both_sides_hides_no_regression_of_the_others():
+    (change,) = compare(with_p99(0.3, 0.3, None), with_p99(0.9, 0.9, None), P99).of("regression")
+    assert (change.metric, change.seeds, change.lost) == ("latency_p99_s", 2, 0)
+    assert change.effect == pytest.approx(0.6)
+
+
+def test_a_value_that_is_lost_is_a_regression_and_one_that_is_found_is_not():
+    lost = compare(with_p99(0.3, 0.3, 0.3), with_p99(0.3, 0.3, None), P99)
+    assert [(c.metric, c.lost) for c in lost.of("regression")] == [("latency_p99_s", 1)]
+    assert not compare(with_p99(0.3, 0.3, None), with_p99(0.3, 0.3, 0.3), P99).failed
+
+
 def test_fewer_violations_than_before_are_an_improvement_and_do_not_fail():
     found = compare(rows((30, 32, 29)), rows(), MARGINS)
     assert kinds(found)["violation_rate"] == "improved"

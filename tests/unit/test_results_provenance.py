@@ -3,7 +3,7 @@
 import pytest
 
 from harness.results.provenance import generated_traces, trace_note
-from harness.traces import BY_NAME
+from harness.types import BY_NAME
 
 MEASURED = {"name": "ghent-4g/bus_0001", "synthetic_because": ""}
 STANDS_IN = {"name": "synthetic-ghent-4g/bus_0001", "synthetic_because": "no network"}

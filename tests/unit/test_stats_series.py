@@ -1,13 +1,16 @@
 """Intervals from one series: they cover the truth as often as they say, and are refused where they would not."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from scipy.signal import lfilter
 
+from harness.results import CoreSeries
 from harness.stats import blocks
 from harness.stats.blocks import block_length, block_sums, ratio_interval
 from harness.stats.quantiles import quantile_of_series, quantile_value
+from harness.stats.rates import per_second
 
 TRIALS = 500
 
@@ -77,6 +80,49 @@ def test_95_per_cent_intervals_cover_a_quantile_of_autocorrelated_latencies(monk
         found = quantile_of_series(latency_s, bins, 0.95)
         held.append(found.low <= truth <= found.high)
     assert 0.93 <= np.mean(held) <= 0.97
+
+
+def on_time(generator, count, bad, dwell_s, rate=20):
+    """On time per second: in the bad state a fifth of the requests."""
+    states = bursts(generator, count, bad, dwell_s)[0] > 0.2 * rate
+    return generator.binomial(rate, np.where(states, 0.2, 1.0)).astype(float)
+
+
+def test_95_per_cent_intervals_cover_the_ratio_of_two_goodputs(monkeypatch):
+    generator, held = np.random.default_rng(11), []
+    truth = on_time(generator, 400_000, 0.2, 5).sum() / on_time(generator, 400_000, 0.6, 10).sum()
+    for trial in range(300):
+        monkeypatch.setattr(blocks, "SEED", trial)
+        found = ratio_interval(on_time(generator, 600, 0.2, 5), on_time(generator, 600, 0.6, 10), positive=True)
+        held.append(found.low <= truth <= found.high)
+    assert 0.915 <= np.mean(held) <= 0.985
+
+
+def test_the_interval_of_a_ratio_of_amounts_is_positive_however_noisy_the_bottom_is():
+    generator = np.random.default_rng(3)
+    top, bottom = on_time(generator, 300, 0.3, 5), on_time(generator, 300, 0.3, 5) * on_time(generator, 300, 0.9, 20)
+    found = ratio_interval(top, bottom, positive=True)
+    assert found.refused or 0.0 < found.low < found.value < found.high
+
+
+def test_a_ratio_is_refused_where_what_it_is_divided_by_may_be_nothing():
+    generator = np.random.default_rng(1)
+    bottom = np.where(generator.random(300) < 0.03, generator.lognormal(1.0, 1.5, 300), 0.0).round()
+    found = ratio_interval(np.full(300, 20.0), bottom, positive=True)
+    assert "what it is divided by may be 0" in found.refused
+
+
+def test_a_ratio_of_nothing_is_refused():
+    bottom = np.random.default_rng(1).poisson(20.0, 300)
+    assert ratio_interval(np.zeros(300), bottom, positive=True).refused == "it is 0"
+
+
+def test_what_rounding_left_of_granted_cores_is_no_variation():
+    ours = CoreSeries(np.array([0.0, 600.0]), np.array([16.0]))
+    theirs = CoreSeries(np.array([0.0, 5.01237, 600.0]), np.array([8.0, 16.0]))
+    none = pd.DataFrame({"created_s": [0.5], "violated": [False]})
+    gap = per_second(none, theirs).core_s - per_second(none, ours).core_s
+    assert "varies in only 1 of" in ratio_interval(gap, np.ones(600), granted=True).refused
 
 
 def test_the_value_is_the_ratio_of_the_sums():

@@ -127,7 +127,7 @@ def test_a_file_of_a_newer_program_is_refused_as_such(tmp_path, version):
 
 def test_a_version_that_is_no_number_is_refused(tmp_path):
     pq.write_table(table_of(readings(1), USAGE).replace_schema_metadata({"schema_version": "draft"}), tmp_path / "u")
-    with pytest.raises(UsageError, match="schema version draft"):
+    with pytest.raises(UsageError, match="schema version 'draft'; must be a number"):
         read_parquet(tmp_path / "u", USAGE)
 
 
