@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -27,7 +30,7 @@ def side_by_side(work: Callable[[Job], Result], jobs: Sequence[Job], processes: 
     """
     before = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context, initializer=leave_interrupts_to_parent)
+    pool = ProcessPoolExecutor(min(processes, len(jobs)), mp_context=context, initializer=follow_parent)
     try:
         running = {pool.submit(work, job): job for job in jobs}
         left, ours = set(running), _started_since(before)
@@ -59,6 +62,15 @@ def _end(processes: set[BaseProcess]) -> None:
         time.sleep(REAP_S)
 
 
-def leave_interrupts_to_parent() -> None:
-    """A terminal sends Ctrl-C to all processes of a job; only the first is to say that it stops."""
+def follow_parent() -> None:
+    """A terminal sends Ctrl-C to all processes of a job; only the first is to say that it stops. And when the first is
+    killed, nobody is left to stop the others: they end by themselves."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="parent watch", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)

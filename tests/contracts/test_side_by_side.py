@@ -4,8 +4,13 @@ import multiprocessing
 import operator
 import os
 import signal
+import subprocess
+import sys
+import time
 from functools import partial
+from pathlib import Path
 
+import psutil
 import pytest
 
 from harness.errors import BenchError
@@ -48,3 +53,29 @@ def test_an_error_of_one_job_is_raised_and_ends_the_others():
 def test_a_process_that_dies_is_a_failure_in_one_line():
     with pytest.raises(BenchError, match="one of 2 processes died"):
         list(side_by_side(operator.call, [DIE, FOREVER], 2))
+
+
+WORKING = """
+import os, signal
+from harness.run.side_by_side import side_by_side
+
+def work(number):
+    print(os.getpid(), flush=True)
+    signal.pause()
+
+if __name__ == "__main__":
+    list(side_by_side(work, [1, 2], 2))
+"""
+
+
+def test_processes_do_not_outlive_a_parent_that_was_killed(tmp_path):
+    script = tmp_path / "working.py"
+    script.write_text(WORKING)
+    place = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, env=place) as parent:
+        workers = [int(parent.stdout.readline()) for _ in range(2)]
+        parent.kill()
+    deadline_s = time.monotonic() + 30.0
+    while any(psutil.pid_exists(pid) for pid in workers):
+        assert time.monotonic() < deadline_s, f"still there: {workers}"
+        time.sleep(0.05)
