@@ -174,7 +174,7 @@ def parquet_pieces(
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such file") from error
     except (pa.ArrowException, OSError) as error:
-        raise UsageError(f"{path}: not a readable Parquet file ({error})") from error
+        raise UsageError(f"{path}: not a readable Parquet file ({error}); it cannot be used, run it again") from error
 
 
 def read_table(path: Path) -> pa.Table:
@@ -184,7 +184,7 @@ def read_table(path: Path) -> pa.Table:
     except FileNotFoundError as error:
         raise UsageError(f"{path}: no such file") from error
     except (pa.ArrowException, OSError) as error:
-        raise UsageError(f"{path}: not a readable Parquet file ({error})") from error
+        raise UsageError(f"{path}: not a readable Parquet file ({error}); it cannot be used, run it again") from error
     _version(path, table.schema)
     return table
 

@@ -35,24 +35,21 @@ def dominant_cause(violations: pd.DataFrame) -> pd.Series:
 def by_cause(violations: pd.DataFrame) -> pd.DataFrame:
     """One row per cause that occurs, the most frequent first.
 
-    cause; violations, and share of all of them; lateness_p50_s of those whose lateness is known; decisive: the share
-    whose lateness was no more than the time this cause took, so that without it alone they had been in time, all else
-    equal; when: the episodes they happened in.
+    cause; violations, and share of all of them; lateness_p50_s of those whose lateness is known; when: the episodes
+    they happened in.
     """
     rows = []
     for cause, group in violations.groupby("cause", sort=False):
-        took_s = cause_times(group)[cause] if cause in CAUSES else pd.Series(np.inf, group.index)
         rows.append(
             {
                 "cause": cause,
                 "violations": len(group),
                 "share": len(group) / len(violations),
                 "lateness_p50_s": float(group["lateness_s"].median()),
-                "decisive": float((took_s >= group["lateness_s"]).mean()),
                 "when": when(group["created_s"].to_numpy()),
             }
         )
-    names = ["cause", "violations", "share", "lateness_p50_s", "decisive", "when"]
+    names = ["cause", "violations", "share", "lateness_p50_s", "when"]
     return pd.DataFrame(rows, columns=names).sort_values("violations", ascending=False, ignore_index=True)
 
 

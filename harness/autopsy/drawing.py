@@ -25,13 +25,12 @@ COLOURS = {
     FAILURE: "#000000",
 }
 SLO_COLOUR = "#d55e00"
-BINS = 90
-SMALLEST_BIN_S = 0.5
+MOST_BINS = 150
 
 
 def draw_stacked(examined: Examined, duration_s: float) -> Figure:
     """Above, mean time per request by cause, stacked, against the time of creation; below, violations per second by
-    their dominant cause. One bin is duration / 90, at least 0.5 s."""
+    their dominant cause. Bins are those of `bin_edges`."""
     from matplotlib.figure import Figure as Canvas
 
     figure = Canvas(figsize=(8.0, 4.6), layout="constrained")
@@ -48,9 +47,10 @@ def draw_stacked(examined: Examined, duration_s: float) -> Figure:
 
 
 def bin_edges(duration_s: float) -> Any:
-    """Edges of equal bins over the run, s."""
-    bins = int(np.clip(duration_s / SMALLEST_BIN_S, 1, BINS))
-    return np.linspace(0.0, duration_s, bins + 1)
+    """Edges of at most 150 bins over the run, s, each so many whole seconds, but for the last: bins of other lengths
+    would beat with arrivals that come once a second."""
+    width_s = max(1.0, float(np.ceil(duration_s / MOST_BINS)))
+    return np.append(np.arange(0.0, duration_s, width_s), duration_s)
 
 
 def plain(axes: Axes) -> None:

@@ -43,5 +43,5 @@ def worst_stretch(examined: Examined) -> str:
         f"In the worst stretch, {max(0.0, from_s):.1f} to {until_s:.1f} s ({count:,} violations), "
         f"{inside.sum() / (until_s - from_s):.1f} requests/s were created ({len(created_s) / whole_s:.1f} over the "
         f"run), their uplink took {np.median(uplink_ms[inside]):.0f} ms ({np.median(uplink_ms):.0f} ms over the run; "
-        f"medians), and {in_force} cores per replica were in force"
+        f"medians), and {in_force} core{'s' * (in_force != '1')} per replica were in force"
     )

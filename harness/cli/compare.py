@@ -14,6 +14,7 @@ from harness.cli.chosen_run import RESULTS, chosen_run
 from harness.cli.display import print_whole
 from harness.compare import (
     METRICS,
+    NAMES,
     Report,
     as_frame,
     as_markdown,
@@ -50,7 +51,10 @@ def compare(
     baseline: Annotated[str, typer.Option(help="System the others are compared with.  [default: static-max]")] = "",
     margin: Annotated[
         list[str] | None,
-        typer.Option(help="METRIC=VALUE or METRIC=VALUE%: difference too small to matter; may be repeated."),
+        typer.Option(
+            help="METRIC=VALUE or METRIC=VALUE%: difference too small to matter; may be repeated. One of: "
+            f"{', '.join(NAMES)}."
+        ),
     ] = None,
     output: Annotated[Format, typer.Option("--format", help="How the comparison is written.")] = Format.TABLE,
     out: Annotated[
@@ -72,7 +76,7 @@ def compare(
 
       sponge-bench compare RUN --format csv --out tables
     """
-    folders = [run if run.is_dir() else chosen_run(str(run), RESULTS) for run in runs]
+    folders = [chosen_run(str(run), RESULTS) for run in runs]
     report = compare_runs(folders, baseline, with_margins(METRICS, margin or ()))
     if out is None:
         show(report, output)

@@ -92,7 +92,7 @@ def run_twin(matrix: Matrix, out: Path, mirror: Path | None, say: Say, processes
         done.append(one)
         pace.add(len(one.job.systems), time.monotonic() - before_s)
         before_s = time.monotonic()
-        what = f"skipped: {one.skipped}" if one.skipped else f"{len(one.numbers)} systems"
+        what = f"skipped: {one.skipped}" if one.skipped else f"{len(one.numbers)} system{'s' * (len(one.numbers) != 1)}"
         place = f"{one.job.part} {one.job.cell.name} seed {one.job.seed}"
         say(f"[{len(done)}/{len(jobs)}] {place}: {what}; {pace.text()}")
     return gathered(done)

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from harness.cli.chosen_run import RESULTS
 from harness.cli.display import print_whole
+from harness.errors import unknown_name
 from harness.index import Entry, Wanted, index, runs_behind, select
 from harness.index.find import parse_utc
 
@@ -49,6 +50,7 @@ def results(
         typer.echo(json.dumps([{**asdict(e), "folder": str(e.folder), "valid": e.valid} for e in found], indent=2))
         return
     if not found:
+        refuse_unknown(scenario, {entry.scenario for entry in index(out)})
         typer.echo(f"{out}: no run or sweep that matches" if out.is_dir() else f"{out}: no such folder")
         return
     console = Console()
@@ -60,6 +62,12 @@ def results(
             console.print(f"{entry.name} traces: {entry.traces}", markup=False, highlight=False, soft_wrap=True)
     for text in (CAPTION, *(f"folder {entry.folder}" for entry in found[-1:])):
         console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def refuse_unknown(scenario: str, known: set[str]) -> None:
+    """Raise UsageError for a scenario nothing was run of, where something was run of others."""
+    if scenario and known and scenario not in known:
+        raise unknown_name("--scenario", "scenario with runs", scenario, known)
 
 
 def _table(entries: Sequence[Entry]) -> Table:

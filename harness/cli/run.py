@@ -22,7 +22,7 @@ from harness.cli.simulated import SIMULATED, run_in_twin
 from harness.cli.sweep_axes import names_of
 from harness.errors import Interrupted, RunInvalid, bad_value, unknown_name
 from harness.latency import LatencyModel
-from harness.profile import Grid, ProfileRequest, obtain_profile
+from harness.profile import ProfileRequest, obtain_profile
 from harness.progress.run import OVERHEAD_S
 from harness.replica.models import model_file
 from harness.results import Summary, summaries
@@ -38,6 +38,7 @@ from harness.run.bench import (
     seeds_of,
 )
 from harness.run.host import profile_host
+from harness.run.twin_model import grid_of
 from harness.scenario import Scenario, load_scenario
 from harness.seams import Backend
 from harness.traces import Trace
@@ -142,11 +143,10 @@ def refuse_too_many_cores(scenario: Scenario, host_cores: int) -> None:
 
 def latency_for(console: Console, request: RunRequest, place: Backend, run_id: str) -> LatencyModel:
     """The latency model of the service on this backend: the cached profile, or one measured now."""
-    spec = request.scenario.profile
     wanted = ProfileRequest(
         model=model_file(request.model or request.scenario.service.model),
         image_shape=request.scenario.service.image_shape,
-        grid=Grid(cores=spec.cores, batches=spec.batches, repeats=spec.repeats),
+        grid=grid_of(request.scenario),
         host=profile_host(),
         run_id=f"{run_id}-profile",
     )

@@ -27,8 +27,8 @@ BLOCKS = " ▁▂▃▄▅▆▇█"
 SERIES_WIDTH = 60
 PIPED_COLUMNS = 150
 CAPTION = (
-    "requests: answered of planned; violations: dropped, failed or late, of the answered; rate: arrivals as the last "
-    "tick saw them; cores: in force"
+    "requests: answered of planned; violations: dropped, failed or late, of the answered; rate, queue, least: as ticks "
+    "saw them, between them a queue may be longer; cores: in force"
 )
 STYLES = {"done": "green", "running": "bold", "starting": "", "invalid": "red", "interrupted": "red"}
 

@@ -22,17 +22,17 @@ from harness.results.provenance import trace_note
 
 CAUSE_CAPTION = (
     "cause: what took most of the violation's time; share: of this system's violations; typical lateness: median, of a "
-    "dropped\nrequest by how much it would have missed its deadline had it been started when it was refused; decisive: "
-    "share whose lateness\nwas no more than the time the cause took; when: time of creation (number of violations)"
+    "dropped\nrequest by how much it would have missed its deadline had it been started when it was refused; when: "
+    "time of creation\n(number of violations)"
 )
 RESCUE_CAPTION = (
     "each change alone; saved: of the violations of the unchanged replay; new: violate only with the change"
 )
 WORST_CAPTION = (
     "all times in ms; the parts sum to the time from creation to answer (or refusal); lateness = parts + needs - SLO; "
-    "needs: predicted\nservice of a dropped request alone; network in = uplink + socket to queue; "
-    "saved by: the smallest change that alone saves it"
+    "needs: predicted\nservice of a dropped request alone; network in = uplink + socket to queue"
 )
+SAVED_CAPTION = "saved by: the smallest change that alone saves it; what chance saves, too, may be chance"
 PART_HEADS = {
     "client lag": ("client_lag_s",),
     "network\nin": ("uplink_s", "inbound_s"),
@@ -124,6 +124,8 @@ def tell(console: Console, examined: Examined, rescues: Rescues, top: int) -> No
         say(console, f"the latest {len(worst)} of them")
         print_whole(console, worst_table(worst))
         say(console, WORST_CAPTION)
+        if rescues.replayed is not None:
+            say(console, SAVED_CAPTION)
 
 
 def saviours(ids: pd.Series, rescues: Rescues) -> list[str]:
@@ -136,9 +138,9 @@ def saviours(ids: pd.Series, rescues: Rescues) -> list[str]:
 
 def cause_table(rows: pd.DataFrame) -> Table:
     """Violations by cause."""
-    table = _table("cause", ("violations", "share", "typical\nlateness ms", "decisive"), ("when",))
+    table = _table("cause", ("violations", "share", "typical\nlateness ms"), ("when",))
     for row in rows.itertuples():
-        cells = str(row.violations), f"{row.share:.1%}", ms(row.lateness_p50_s), f"{row.decisive:.1%}"
+        cells = str(row.violations), f"{row.share:.1%}", ms(row.lateness_p50_s)
         table.add_row(row.cause, *cells, row.when)
     return table
 
@@ -152,13 +154,14 @@ def rescue_table(rows: pd.DataFrame) -> Table:
 
 
 def worst_table(worst: pd.DataFrame) -> Table:
-    """Requests with their parts."""
-    table = _table("id", ("created s", "lateness", *PART_HEADS), ("ended", "saved by"))
+    """Requests with their parts; what would have saved them, where that is known."""
+    saved = ["saved by"] if "saved_by" in worst else []
+    table = _table("id", ("created s", "lateness", *PART_HEADS), ("ended", *saved))
     for _, row in worst.iterrows():
         parts = [ms(sum(row[name] for name in names)) for names in PART_HEADS.values()]
         ended = "late" if row["status"] == "served" else f"{row['status']} {row['drop_reason'] or ''}".strip()
-        saved_by = row.get("saved_by", "")
-        table.add_row(str(row["id"]), f"{row['created_s']:.2f}", ms(row["lateness_s"]), *parts, ended, saved_by or "-")
+        last = [row["saved_by"] or "-"] if saved else []
+        table.add_row(str(row["id"]), f"{row['created_s']:.2f}", ms(row["lateness_s"]), *parts, ended, *last)
     return table
 
 

@@ -45,10 +45,11 @@ class Metric:
 
 
 POINT = Margin(0.01, relative=False)
+QUARTER_POINT = Margin(0.0025, relative=False)  # what is claimed of systems is less than 0.3 %
 FIVE_PERCENT = Margin(0.05, relative=True)
 
 METRICS: tuple[Metric, ...] = (
-    Metric("violation_rate", "violation rate", "%", 100.0, "lower", POINT, primary=True),
+    Metric("violation_rate", "violation rate", "%", 100.0, "lower", QUARTER_POINT, primary=True),
     Metric("granted_core_s", "granted cores", "core-s", 1.0, "lower", FIVE_PERCENT, primary=True),
     Metric("goodput_rps", "goodput", "req/s", 1.0, "higher", FIVE_PERCENT),
     Metric(

@@ -123,7 +123,10 @@ def verdict_text(c: Comparison, alpha: float) -> str:
     if c.verdict == "no difference":
         return f"no difference (would have seen ≥ {_amount(c.metric, c.detectable)})"
     small = f" within {margin_text(c.metric)}" if c.equivalence_p <= alpha else ""
-    return c.verdict + (small if c.verdict == "equivalent" else f", though{small}" if small else "")
+    if c.verdict == "equivalent":
+        untested = f" ({c.runs} runs; a test of the difference: {_needs(needed(c, alpha))})" if math.isnan(c.p) else ""
+        return c.verdict + small + untested
+    return c.verdict + (f", though{small}" if small else "")
 
 
 def _needs(runs: int) -> str:
@@ -148,11 +151,12 @@ def margin_text(metric: Metric) -> str:
     """A margin with its unit; a relative one is a share of the baseline."""
     if metric.margin.relative:
         return f"{metric.margin.value * 100:.3g} %"
-    return f"{metric.margin.value * metric.factor:.3g} {_unit_of_difference(metric)}"
+    value = f"{metric.margin.value * metric.factor:.3g}"
+    return f"{value} {_unit_of_difference(metric, one=value == '1')}"
 
 
-def _unit_of_difference(metric: Metric) -> str:
-    return "points" if metric.unit == "%" else metric.unit
+def _unit_of_difference(metric: Metric, *, one: bool = False) -> str:
+    return f"point{'' if one else 's'}" if metric.unit == "%" else metric.unit
 
 
 def heading(report: Report) -> str:

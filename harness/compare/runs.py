@@ -81,6 +81,7 @@ def gather(paths: Sequence[Path]) -> list[Run]:
     """All runs below the given run folders that ended, alike and valid. Raises UsageError or RunInvalid naming what is
     not."""
     found = [Run(folder, finished_manifest(folder)) for path in unique(paths) for folder in ended_folders(path)]
+    refuse_copies(found)
     refuse_invalid(found)
     refuse_unlike(found)
     return found
@@ -100,6 +101,16 @@ def unique(paths: Iterable[Path]) -> list[Path]:
             raise UsageError(f"{path}: is given twice; each run may count once")
         seen[path.resolve()] = path
     return list(seen.values())
+
+
+def refuse_copies(runs: Iterable[Run]) -> None:
+    """Raise UsageError for a run that is another one, copied: it would count double."""
+    seen: dict[tuple[str, ...], Run] = {}
+    for run in runs:
+        when = [str(run.manifest.get(key) or "") for key in ("started_utc", "ended_utc")]
+        key = (run.system, str(run.manifest["seed"]), run.plan, *when)
+        if all(when) and (other := seen.setdefault(key, run)) is not run:
+            raise UsageError(f"{run.folder}: is the same run as {other.folder} (same start and end); give one of them")
 
 
 def refuse_invalid(runs: Iterable[Run]) -> None:

@@ -63,7 +63,8 @@ def newest_run(results: Path, scenario: str = "", *, valid_only: bool = True) ->
     if runs:
         raise UsageError(f"{results}: {len(runs)} {what}, none of them valid; the last: {runs[-1].problems[0]}")
     known = sorted({entry.scenario for entry in index(results)})
-    raise UsageError(f"{results}: no {what}; there are runs of: {', '.join(known) or 'nothing'}")
+    there = f"there are runs of: {', '.join(known)}" if known else "nothing was run yet: make bench"
+    raise UsageError(f"{results}: no {what}; {there}")
 
 
 def runs_behind(figure: Path, results: Path) -> list[Entry]:

@@ -33,11 +33,17 @@ class Grid:
             raise bad_value(place, "batches", self.batches, "must be whole numbers")
 
     def covers(self, other: Grid) -> bool:
-        """Whether a model fitted to this grid may answer for the other without reaching beyond what was measured."""
-        return all(
-            min(mine) <= min(theirs) and max(theirs) <= max(mine)
+        """Whether a model fitted to this grid may answer for the other: it reaches as far, with as many points on the
+        way, each measured as often."""
+        return self.repeats >= other.repeats and all(
+            min(mine) <= min(theirs) and max(theirs) <= max(mine) and len(mine) >= len(theirs)
             for mine, theirs in ((self.cores, other.cores), (self.batches, other.batches))
         )
+
+    def text(self) -> str:
+        """For people: `cores 0.4,1.6, batches 1,4, 3 times`."""
+        cores, batches = (",".join(f"{value:g}" for value in axis) for axis in (self.cores, self.batches))
+        return f"cores {cores}, batches {batches}, {self.repeats} times"
 
 
 def default_cores(host_cores: int) -> tuple[float, ...]:

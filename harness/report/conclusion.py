@@ -67,7 +67,8 @@ def _cost(lines: Sequence[Line]) -> str:
 
 def _trust(run: Gathered, fair: Gathered, lines: Sequence[Line]) -> str:
     count = len(run.members)
-    validity = _invalid(run) or ("the run is valid" if count == 1 else f"all {count} runs are valid")
+    whole = {1: "the run is valid", 2: "both runs are valid"}
+    validity = _invalid(run) or whole.get(count, f"all {count} runs are valid")
     if run.unfinished:
         validity += f"; {len(run.unfinished)} that were asked for did not end ({some_of(run.unfinished)})"
     kind = ", as simulations, not measurements" if run.is_simulated else ""

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from harness.autopsy.drawing import INK, SLO_COLOUR, plain
+from harness.autopsy.drawing import INK, SLO_COLOUR, bin_edges, plain
 from harness.figures.style import Look, looks_of
 from harness.report.gather import Gathered
 
 Figure = Any
 Axes = Any
 CURVE_POINTS = 400
-MOST_BINS = 150
+SLOS_SHOWN = 3.0  # of latencies; how late a system is that was overloaded would leave no room for the others
 
 
 def new_figure(width: float, height: float, rows: int = 1, **options: Any) -> tuple[Figure, Any]:
@@ -27,16 +27,11 @@ def new_figure(width: float, height: float, rows: int = 1, **options: Any) -> tu
     return figure, axes
 
 
-def time_bins(duration_s: float) -> Any:
-    """Edges of equal bins: whole seconds, or as many as fit a figure, s."""
-    return np.linspace(0.0, duration_s, int(np.clip(round(duration_s), 1, MOST_BINS)) + 1)
-
-
 def draw_latency(run: Gathered) -> Figure:
     """Share of all planned requests answered within a time, all runs of a system together.
 
     What was dropped or failed is never answered, so a curve ends below 1; where there is one SLO for all requests, the
-    height of the curve there is the share of requests that were in time.
+    height of the curve there is the share of requests that were in time, and the axis ends at three of it.
     """
     figure, (axes,) = new_figure(7.2, 3.6)
     most_ms = 0.0
@@ -52,7 +47,7 @@ def draw_latency(run: Gathered) -> Figure:
     slos_ms = np.unique(np.concatenate([m.examined.requests["slo_s"].round(9).unique() for m in run.members])) * 1e3
     if len(slos_ms) == 1:
         axes.axvline(slos_ms[0], color=SLO_COLOUR, linestyle="--", linewidth=1.2, label="SLO")
-        most_ms = max(most_ms, slos_ms[0] * 1.05)
+        most_ms = max(min(most_ms, SLOS_SHOWN * slos_ms[0]), slos_ms[0] * 1.05)
     axes.set_xlim(0.0, max(most_ms, 1.0))
     axes.set_ylim(0.0, 1.02)
     axes.set_xlabel("time from creation to answer (ms)")
@@ -63,7 +58,7 @@ def draw_latency(run: Gathered) -> Figure:
 
 def draw_violations(run: Gathered) -> Figure:
     """Per cent of the requests created in each second that violated, mean over the runs; one row per system."""
-    edges_s = time_bins(run.duration_s)
+    edges_s = bin_edges(run.duration_s)
     figure, axes = new_figure(7.2, 0.5 + 0.75 * len(run.systems), len(run.systems), sharex=True, sharey=True)
     highest = 1.0
     for one, (system, look) in zip(axes, looks_of(run.systems).items(), strict=True):

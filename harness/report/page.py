@@ -84,17 +84,18 @@ def render(run: Gathered, version: str) -> str:
 
 def overview(run: Gathered) -> list[Picture]:
     """The figures over all systems."""
-    runs = f"{len(run.seeds)} runs" if len(run.seeds) > 1 else "one run"
+    runs = f"{len(run.seeds)} runs of a system together" if len(run.seeds) > 1 else "one run of each system"
     return [
         picture(
             draw_latency(run), "latency", "Latency",
-            f"Share of all planned requests answered within a time, {runs} of a system together. Requests that were "
-            "dropped or failed are never answered, so a curve may end below 1.",
+            f"Share of all planned requests answered within a time, {runs}. Requests that were "
+            "dropped or failed are never answered, so a curve may end below 1. With one SLO for all, the axis ends at "
+            "three times that at most.",
         ),
         picture(
             draw_violations(run), "violations", "Violations over time",
             f"Requests dropped, failed or answered after their deadline, per cent of those created in each "
-            f"{'second' if run.duration_s <= 150 else 'bin'}, {runs} of a system together.",
+            f"{'second' if run.duration_s <= 150 else 'bin'}, {runs}.",
         ),
         picture(
             draw_cost(run), "cost", "Violations against cost",

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from harness.autopsy.causes import CAUSES, FAILURE
-from harness.autopsy.drawing import COLOURS, INK, SLO_COLOUR
-from harness.report.figures import new_figure, time_bins
+from harness.autopsy.drawing import COLOURS, INK, SLO_COLOUR, bin_edges
+from harness.report.figures import new_figure
 from harness.report.gather import Member
 
 Figure = Any
@@ -21,7 +21,7 @@ def draw_timeline(member: Member) -> Figure:
     """Offered rate, remaining budgets, cores, batch size, queue and violations of one system on one seed."""
     duration_s = member.cores.edges_s[-1]
     figure, axes = new_figure(7.2, 8.2, 6, sharex=True)
-    edges_s = time_bins(duration_s)
+    edges_s = bin_edges(duration_s)
     panels = (_offered, _budgets, _cores, _batches, _queue, _violations)
     for one, panel in zip(axes, panels, strict=True):
         panel(one, member, edges_s)

@@ -11,7 +11,7 @@ import numpy as np
 from harness.cache import cache_dir
 from harness.errors import UsageError
 from harness.latency import LatencyModel
-from harness.profile import Profile
+from harness.profile import Grid, Profile
 from harness.profile.store import load_profile
 from harness.profile.values import by_cell, identity_key
 from harness.published import published_model
@@ -44,9 +44,9 @@ class TwinModel:
 
 
 def twin_model(scenario: Scenario, model_name: str, host: Mapping[str, Any], backend: str = "") -> TwinModel:
-    """The published profile the scenario names, else the newest cached profile of this model on this host that nothing
-    disturbed (else the newest), with the calibration that belongs to it, if there is one. backend: whose profile is
-    preferred to all others.
+    """The published profile the scenario names, else the newest cached profile of this model on this host that covers
+    the scenario's grid and that nothing disturbed (else the newest, with a note), with the calibration that belongs to
+    it, if there is one. backend: whose profile is preferred to all others.
 
     Raises UsageError with the command that measures one.
     """
@@ -57,10 +57,38 @@ def twin_model(scenario: Scenario, model_name: str, host: Mapping[str, Any], bac
     if not found:
         raise UsageError(
             f"scenario {scenario.name}: no latency profile of {model_name} on this host is at hand, and the scenario "
-            f"names no published one; measure it: sponge-bench profile --model {model_name}"
+            f"names no published one; measure it: {profile_command(scenario, model_name)}"
         )
-    profile = max(found, key=lambda p: (p.identity["backend"] == backend, not p.disturbed, p.measured_utc))
-    return everywhere(measured_model(profile), scenario, calibration_of(profile))
+    wanted = grid_of(scenario)
+
+    def rank(p: Profile) -> tuple[bool, bool, bool, str]:
+        return p.identity["backend"] == backend, p.grid.covers(wanted), not p.disturbed, p.measured_utc
+
+    profile = max(found, key=rank)
+    model = everywhere(measured_model(profile), scenario, calibration_of(profile))
+    if profile.grid.covers(wanted):
+        return model
+    note = (
+        f"note: the latency profile was measured on a smaller grid ({profile.grid.text()}) than the scenario asks for "
+        f"({wanted.text()}); measure it: {profile_command(scenario, model_name)}"
+    )
+    return replace(model, notes=(*model.notes, note))
+
+
+def grid_of(scenario: Scenario) -> Grid:
+    """The grid a scenario wants its profile measured on."""
+    return Grid(scenario.profile.cores, scenario.profile.batches, scenario.profile.repeats)
+
+
+def profile_command(scenario: Scenario, model_name: str) -> str:
+    """What measures the profile a scenario asks for."""
+    grid = grid_of(scenario)
+    cores, batches = (",".join(f"{value:g}" for value in axis) for axis in (grid.cores, grid.batches))
+    shape = ",".join(map(str, scenario.service.image_shape))
+    return (
+        f".venv/bin/sponge-bench profile --model {model_name} --image-shape {shape} --cores {cores} "
+        f"--batches {batches} --repeats {grid.repeats}"
+    )
 
 
 def calibration_of(profile: Profile) -> Calibration | None:

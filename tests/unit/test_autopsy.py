@@ -9,7 +9,6 @@ import pytest
 
 from harness.autopsy import (
     Rescue,
-    by_cause,
     examine,
     headline,
     parts_of,
@@ -157,11 +156,6 @@ def test_an_unfinished_run_is_refused_with_its_state(folder):
     (place / "manifest.json").write_text('{"state": "running"}', encoding="utf-8")
     with pytest.raises(UsageError, match=r"state 'running'.*did not end"):
         examine(place)
-
-
-def test_a_cause_is_decisive_when_without_it_the_request_had_been_in_time(folder):
-    rows = by_cause(examine(folder()).violations).set_index("cause")
-    assert rows["decisive"]["service"] == 1.0
 
 
 def test_episodes_are_told_in_order_of_time_the_largest_three():

@@ -315,6 +315,15 @@ def test_a_run_given_twice_is_refused(eight):
         compare_runs([eight, eight])
 
 
+def test_a_copy_of_a_run_is_refused(tmp_path):
+    times = {"started_utc": "2026-01-01T00:00:00+00:00", "ended_utc": "2026-01-01T00:05:00+00:00"}
+    for system in ("static-max", "frugal"):
+        write_run(tmp_path / "made-up" / "run-a", system, 1, **times)
+    shutil.copytree(tmp_path / "made-up" / "run-a", tmp_path / "made-up" / "run-b")
+    with pytest.raises(UsageError, match=r"run-b.*is the same run as .*run-a"):
+        compare_runs([tmp_path / "made-up" / "run-a", tmp_path / "made-up" / "run-b"])
+
+
 def test_an_unknown_baseline_is_refused_with_the_nearest(eight):
     with pytest.raises(UsageError, match="did you mean 'frugal'"):
         compare_runs([eight], "frugl")

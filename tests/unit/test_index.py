@@ -242,7 +242,12 @@ def test_the_command_prints_json_for_programs(results):
 
 
 def test_the_command_says_when_nothing_matches(results):
-    assert "no run or sweep that matches" in shown("--out", results, "--scenario", "c").stdout
+    assert "no run or sweep that matches" in shown("--out", results, "--scenario", "a", "--system", "fa2").stdout
+
+
+def test_a_scenario_nothing_was_run_of_is_named_with_those_that_were(results):
+    found = shown("--out", results, "--scenario", "c")
+    assert "unknown scenario with runs 'c'; known: a, b" in str(found.exception)
 
 
 def test_a_folder_of_several_runs_names_the_newest(results):

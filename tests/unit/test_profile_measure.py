@@ -118,12 +118,21 @@ def test_a_grid_that_cannot_be_measured_is_refused(grid, rule):
         grid.validate("profile")
 
 
+def test_a_grid_does_not_answer_for_one_with_more_points_or_more_samples():
+    fine = Grid((0.2, 0.8, 1.6), (1, 2, 4), repeats=5)
+    coarse, hasty = Grid((0.2, 1.6), (1, 4), repeats=5), Grid((0.2, 0.8, 1.6), (1, 2, 4), repeats=3)
+    assert not coarse.covers(fine)
+    assert not hasty.covers(fine)
+    assert fine.covers(coarse)
+    assert fine.covers(hasty)
+
+
 @pytest.mark.parametrize(
     ("cores", "batches", "covered"),
     [((0.2, 1.6), (1, 4), True), ((0.4, 0.8), (1, 2), True), ((0.1, 1.6), (1, 4), False), ((0.4, 0.8), (1, 8), False)],
 )
 def test_a_grid_answers_only_for_what_it_spans(cores, batches, covered):
-    assert GRID.covers(Grid(cores, batches)) is covered
+    assert GRID.covers(Grid(cores, batches, repeats=GRID.repeats)) is covered
 
 
 def test_default_cores_leave_a_fifth_of_the_machine_alone():

@@ -91,7 +91,7 @@ def test_a_ratio_with_a_zero_and_many_units_has_the_interval_of_resampled_means(
 
 
 def test_a_unit_that_comes_twice_is_refused():
-    one = Measures("sponge", "bus", 1, 0.0, 0.0, 8.0, 0.1)
+    one = Measures("sponge", "bus", 1, 0.0, 0.0, 8.0)
     with pytest.raises(UsageError, match="sponge: route 'bus' and seed 1 come twice"):
         by_unit([one, one], "sponge", "mean_cores")
 

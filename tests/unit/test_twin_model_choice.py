@@ -15,8 +15,8 @@ from systems import SYSTEMS
 CELLS = [(b, c) for b in (1, 2, 4) for c in (0.4, 0.8, 1.6)]
 SAMPLES = tuple(Sample(b, c, 1, 0.03 * b / c, 0.0, 0.0) for b, c in CELLS)
 PROFILE = Profile(
-    "yolo-n", {"backend": "docker"}, Grid((0.4, 1.6), (1, 4)), SAMPLES, (), fit_samples(SAMPLES, "yolo-n"),
-    "2026-01-02", 20.0, 0.1,
+    "yolo-n", {"backend": "docker"}, Grid((0.2, 0.4, 0.8, 1.2, 1.6), (1, 2, 4, 8)), SAMPLES, (),
+    fit_samples(SAMPLES, "yolo-n"), "2026-01-02", 20.0, 0.1,
 )  # fmt: skip
 OLDER = replace(PROFILE, measured_utc="2026-01-01")
 DISTURBED = replace(PROFILE, measured_utc="2026-01-03", other_cores=1.0)
@@ -55,8 +55,21 @@ def test_an_undisturbed_profile_needs_no_note(chosen):
     assert chosen(PROFILE).notes == ()
 
 
+COARSE = replace(PROFILE, grid=Grid((0.4, 1.6), (1, 4), 3), measured_utc="2026-01-05")
+
+
+def test_a_profile_that_covers_the_grid_is_taken_before_a_newer_one_that_does_not(chosen):
+    assert chosen(PROFILE, COARSE).source["measured_utc"] == "2026-01-02"
+
+
+def test_a_profile_of_a_smaller_grid_is_taken_with_both_grids_and_the_command_named(chosen):
+    (note,) = chosen(COARSE).notes
+    assert "on a smaller grid (cores 0.4,1.6, batches 1,4, 3 times)" in note
+    assert note.endswith("--cores 0.2,0.4,0.8,1.2,1.6 --batches 1,2,4,8 --repeats 5")
+
+
 def test_without_a_profile_the_command_that_measures_one_is_named(chosen):
-    with pytest.raises(UsageError, match="sponge-bench profile --model yolo-n"):
+    with pytest.raises(UsageError, match=r"sponge-bench profile --model yolo-n --image-shape 253,400,3 --cores 0\.2,"):
         chosen()
 
 
