@@ -50,8 +50,9 @@ def draw_timeline(results: Path) -> Drawn | Skipped:
         f"request dropped, failed or answered after its own deadline (solid), and the prototype's own metric (thin), "
         f"with the published series of that metric (black, dashed; its divisor is another one: that of static 8 "
         f"reaches 100 %, the metric itself cannot pass 52.5 % at 20 requests/s). Vertical axes of the left panels "
-        f"differ. Right: granted cores, and the published cores or replicas. No published series of violations is at hand for FA2 and "
-        f"static 16; the published cores have one value per adaptation step, spread evenly over {DURATION_S:g} s.",
+        f"differ. Right: granted cores, and the published cores or replicas. No published series of violations is at "
+        f"hand for FA2 and static 16; the published cores have one value per adaptation step, spread evenly over "
+        f"{DURATION_S:g} s.",
         runs=(run.source(),),
         numbers={"seed": seed},
     )
