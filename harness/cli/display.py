@@ -14,6 +14,7 @@ from rich.text import Text
 
 from harness.results import Summary, summary_row
 from harness.run.session import Status
+from harness.steps.pace import clock
 
 WIDEST = 400  # columns
 CAPTION = (
@@ -68,10 +69,10 @@ class Watcher:
     def _times(self, status: Status) -> str:
         elapsed_s = time.monotonic() - self._began_s
         if not self._session_s:
-            return f"elapsed {_clock(elapsed_s)}"
+            return f"elapsed {clock(elapsed_s)}"
         in_session_s = max(self._session_s - status.t_s, 0.0)
         left_s = in_session_s + (self._sessions - len(self._seen)) * self._session_s
-        return f"elapsed {_clock(elapsed_s)}, about {_clock(left_s)} left"
+        return f"elapsed {clock(elapsed_s)}, about {clock(left_s)} left"
 
     def _render(self, status: Status) -> RenderableType:
         bar = ProgressBar(total=status.duration_s or 1.0, completed=max(0.0, status.t_s), width=40)
@@ -89,10 +90,6 @@ def results_table(summaries: Sequence[Summary]) -> Table:
     for row in rows:
         table.add_row(*(row[head] for head in heads))
     return table
-
-
-def _clock(seconds_s: float) -> str:
-    return f"{int(seconds_s) // 60}:{int(seconds_s) % 60:02d}"
 
 
 def print_whole(console: Console, shown: RenderableType) -> None:

@@ -20,6 +20,7 @@ from harness.backends.owner import parse_owner
 from harness.cli.chosen_run import RESULTS, RUN_HELP, chosen_run
 from harness.cli.display import print_whole
 from harness.progress import RunState, SessionState, read_run
+from harness.steps.pace import clock
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
@@ -189,8 +190,3 @@ def bars(values: Floats) -> str:
 def number(value: float, digits: int = 1) -> str:
     """A number, or a dash."""
     return "-" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -12,7 +12,6 @@ import pandas as pd
 import pyarrow as pa
 
 from harness.columns import floats
-from harness.errors import UsageError
 from harness.results import finished_manifest, resizes, series_of, violations
 from harness.results.cores import start_of
 from harness.results.requests import served_latency_s
@@ -129,12 +128,4 @@ def write_rows(path: Path, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Write the tidy rows of several runs as one Parquet file; the rows."""
     rows = pd.concat(frames, ignore_index=True)
     write_parquet(path, pa.Table.from_pandas(rows, schema=FIDELITY, preserve_index=False))
-    return rows
-
-
-def read_rows(path: Path) -> pd.DataFrame:
-    """The rows of `fidelity.parquet`. Raises UsageError when it is not there or another table."""
-    rows = read_parquet(path, FIDELITY).to_pandas()
-    if rows.empty:
-        raise UsageError(f"{path}: holds no row")
     return rows

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 NAN = float("nan")
-Alternative = Literal["two-sided", "less", "greater"]
 CONFIDENCE = 0.95
 
 

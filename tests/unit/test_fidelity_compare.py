@@ -17,10 +17,10 @@ from harness.fidelity.compare import (
     off,
     sensitivity,
 )
-from harness.fidelity.measures import Conditions, Label, measured, read_rows, write_rows
+from harness.fidelity.measures import FIDELITY, Conditions, Label, measured, write_rows
 from harness.fidelity.report import Context, as_json, report, sentence, verdict
 from harness.figures.fidelity import save_fidelity
-from harness.tables import DECISIONS, REQUESTS, table_of
+from harness.tables import DECISIONS, REQUESTS, read_parquet, table_of
 
 CONDITIONS = Conditions(planned=100, start=(1.0, 1), duration_s=10.0)
 CONTEXT = Context("made up", {"run": "none"}, ("note: none of this happened",), {"gateway overhead": "ways in and out"})
@@ -154,7 +154,8 @@ def test_the_json_has_the_differences_and_no_nan():
 
 def test_rows_survive_the_file(tmp_path):
     rows = write_rows(tmp_path / "fidelity.parquet", [rows_of(*SAME)])
-    pd.testing.assert_frame_equal(read_rows(tmp_path / "fidelity.parquet"), rows, check_dtype=False)
+    kept = read_parquet(tmp_path / "fidelity.parquet", FIDELITY).to_pandas()
+    pd.testing.assert_frame_equal(kept, rows, check_dtype=False)
 
 
 def test_batch_shares_add_up_to_one():

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import harness.cli.reproduce as reproduce
+import harness.run.code as code
 from harness.cli import app
 from harness.errors import BenchError
 from harness.scenario import load_scenario
@@ -120,5 +121,20 @@ def test_traces_that_cannot_be_had_are_all_named(monkeypatch):
     assert "ghent-4g/bus_0002: no network" in str(lost.value)
 
 
-def test_the_digest_of_the_simulating_code_leaves_out_what_only_presents():
-    assert reproduce.code_digest(reproduce.PRESENTING) != reproduce.code_digest()
+def test_the_digest_of_the_simulating_code_leaves_out_what_only_presents(tmp_path, monkeypatch):
+    for name in ("engine", "figures"):
+        (tmp_path / "harness" / name).mkdir(parents=True)
+        (tmp_path / "harness" / name / "one.py").write_text("1")
+    monkeypatch.setattr(code, "ROOT", tmp_path)
+
+    def digests():
+        code.code_digest.cache_clear()
+        return code.code_digest(code.PRESENTING), code.code_digest()
+
+    before = digests()
+    (tmp_path / "harness" / "figures" / "one.py").write_text("2")
+    drawn = digests()
+    (tmp_path / "harness" / "engine" / "one.py").write_text("2")
+    served = digests()
+    code.code_digest.cache_clear()
+    assert (before[0] == drawn[0], before[1] == drawn[1], drawn[0] == served[0]) == (True, False, False)
