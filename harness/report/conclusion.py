@@ -68,15 +68,15 @@ def _cost(lines: Sequence[Line]) -> str:
 def _trust(run: Gathered, fair: Gathered, lines: Sequence[Line]) -> str:
     count = len(run.members)
     whole = {1: "the run is valid", 2: "both runs are valid"}
-    validity = _invalid(run) or whole.get(count, f"all {count} runs are valid")
+    parts = [_uncertainty(fair, lines), _invalid(run) or whole.get(count, f"all {count} runs are valid")]
     if run.unfinished:
-        validity += f"; {len(run.unfinished)} that were asked for did not end ({some_of(run.unfinished)})"
-    kind = ", as simulations, not measurements" if run.is_simulated else ""
-    if note := trace_note(member.manifest for member in run.members):
-        kind += f"; {note}"
+        parts.append(f"{len(run.unfinished)} that were asked for did not end ({some_of(run.unfinished)})")
     if fair is not run:
-        validity += f"; these sentences are of the {_seeds(fair)} valid for all systems"
-    return _sentence(f"{_uncertainty(fair, lines)}; {validity}{kind}")
+        parts.append(f"these sentences are of the {_seeds(fair)} valid for all systems")
+    if run.is_simulated:
+        parts.append("these are simulations, not measurements")
+    parts.append(trace_note(member.manifest for member in run.members))
+    return _sentence("; ".join(filter(None, parts)))
 
 
 def _uncertainty(run: Gathered, lines: Sequence[Line]) -> str:
