@@ -59,7 +59,7 @@ def draw_latency(run: Gathered) -> Figure:
 def draw_violations(run: Gathered) -> Figure:
     """Per cent of the requests created in each second that violated, mean over the runs; one row per system."""
     edges_s = bin_edges(run.duration_s)
-    figure, axes = new_figure(7.2, 0.5 + 0.75 * len(run.systems), len(run.systems), sharex=True, sharey=True)
+    figure, axes = new_figure(7.2, max(1.8, 0.5 + 0.75 * len(run.systems)), len(run.systems), sharex=True, sharey=True)
     highest = 1.0
     for one, (system, look) in zip(axes, looks_of(run.systems).items(), strict=True):
         percent = np.zeros((2, len(edges_s) - 1))
