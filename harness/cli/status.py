@@ -70,7 +70,7 @@ def watch(
     try:
         follow(folder, console, every)
     except KeyboardInterrupt:
-        console.print("no longer watching; the run goes on", markup=False)
+        console.print("\nno longer watching; the run goes on", markup=False)
 
 
 def follow(folder: Path, console: Console, every_s: float) -> RunState:
