@@ -15,7 +15,8 @@ from harness.cli.clean import clean
 
 pytestmark = pytest.mark.docker
 HARNESS = """
-import sys, threading
+import signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background of a shell
 from harness.backends.choose import choose_backend
 from harness.types import Allocation, Service
 backend, _ = choose_backend("docker")
