@@ -123,6 +123,8 @@ def recover(results: Path) -> list[Path]:
     folders = sorted(folder for folder in unfinished if not _is_owned(folder))
     for folder in folders:
         finalise(folder)
+        for partial in folder.glob("*.partial"):  # of a table that was being written: nothing whole is in it
+            partial.unlink()
         manifest = _manifest_if_any(folder)
         reason = "the harness was killed before the run ended"
         ending = {"state": "interrupted", "valid": False, "invalid_reasons": [reason]}

@@ -2,8 +2,8 @@
 
 python scripts/coverage.py [--trials 1500] [--resamples 999]
 
-Prints a row per series: how often the interval held the truth, of those given, and how often it was refused. The rows
-are those of docs/statistics.md. Generators: AR(1) of memory rho; violations whose rate follows the logistic of one
+Prints a row per series: how often the interval held the truth, of those given, and how often it was refused. The table
+is that of docs/statistics.md. Generators: AR(1) of memory rho; violations whose rate follows the logistic of one
 (skewed); two-state Markov bursts (share of time in the bad state, its mean length; 80 % of its 20 requests/s violate);
 the ratio of two systems' goodput, each with bursts in which a fifth of its requests is on time.
 """

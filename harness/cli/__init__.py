@@ -16,6 +16,7 @@ import typer
 from harness.cli.commands import OnCall
 from harness.errors import BenchError, UsageError
 
+INTERRUPTED = 130
 app = typer.Typer(
     name="sponge-bench",
     cls=OnCall,
@@ -59,7 +60,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("sponge-bench: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
+    except SystemExit as stop:  # the command line library turns an interrupt into this, without a word
+        if stop.code == INTERRUPTED:
+            print("sponge-bench: interrupted; what was finished stays", file=sys.stderr)
+        raise
     except Exception as error:  # the one place: whatever we did not foresee still ends in one line
         if os.environ.get("SPONGE_BENCH_DEBUG"):
             raise

@@ -15,7 +15,8 @@ from harness.cli.display import Watcher
 from harness.cli.run import say
 from harness.cli.simulated import run_in_twin
 from harness.errors import UsageError
-from harness.results import finished_manifest, run_folders, summarise
+from harness.results import finished_manifest, summarise
+from harness.results.folders import ended_folders, some_of, unfinished_in
 from harness.run.bench import RunRequest, check_systems, load_traces
 from harness.run.host import profile_host
 from harness.run.oracle import (
@@ -67,6 +68,8 @@ def oracle(
     if (run is None) == (not scenario):
         raise UsageError("oracle: give either a scenario or --run FOLDER")
     folder = run if run is not None else simulated(console, scenario, 1 if seed is None else seed, out, mirror)
+    if left := [name for name in unfinished_in(folder) if not name.startswith(f"{ORACLE}/")]:
+        say(console, f"note: did not end, and is left out: {some_of(left)}")
     entries = [one_seed(console, folder, k, mirror) for k in seeds_in(folder, seed)]
     path = write_account(folder, entries)
     for entry in entries:
@@ -88,7 +91,7 @@ def simulated(console: Console, scenario: str, seed: int, out: Path, mirror: Pat
 
 def seeds_in(folder: Path, seed: int | None) -> list[int]:
     """The seeds to look at. Raises UsageError when the run has none, or not the one asked for."""
-    found = sorted({int(path.name.removeprefix("seed-")) for path in run_folders(folder)})
+    found = sorted({int(path.name.removeprefix("seed-")) for path in ended_folders(folder)})
     if seed is not None and seed not in found:
         raise UsageError(f"--seed = {seed}; {folder} has {', '.join(map(str, found))}")
     return found if seed is None else [seed]
@@ -96,7 +99,7 @@ def seeds_in(folder: Path, seed: int | None) -> list[int]:
 
 def one_seed(console: Console, folder: Path, seed: int, mirror: Path | None) -> dict[str, Any]:
     """Everything about one seed of a run; the oracle is simulated when the run does not have it."""
-    folders = [path for path in run_folders(folder) if path.name == f"seed-{seed}"]
+    folders = [path for path in ended_folders(folder) if path.name == f"seed-{seed}"]
     own = folder / ORACLE / f"seed-{seed}"
     manifest = finished_manifest(next((path for path in folders if path != own), own))
     if manifest["backend"].get("backend") != "simulated":

@@ -240,7 +240,7 @@ def jobs_left(scenario: Scenario, systems: tuple[str, ...], out: Path, mirror: P
 
 
 def simulate_seed(job: Seed) -> None:
-    """Simulate the systems of a job; each leaves its manifest, which names all seeds asked for, when it is done."""
+    """Simulate the systems of a job; each manifest names all seeds asked for."""
     scenario = load_scenario(job.scenario, SYSTEMS)
     traces = load_traces(scenario, job.mirror)
     request = RunRequest(scenario, job.systems, (job.seed,), job.out, job.mirror)

@@ -107,10 +107,10 @@ def refuse_copies(runs: Iterable[Run]) -> None:
     """Raise UsageError for a run that is another one, copied: it would count double."""
     seen: dict[tuple[str, ...], Run] = {}
     for run in runs:
-        when = [str(run.manifest.get(key) or "") for key in ("started_utc", "ended_utc")]
+        when = [str(run.manifest.get(key) or "") for key in ("owner", "started_utc", "ended_utc")]
         key = (run.system, str(run.manifest["seed"]), run.plan, *when)
         if all(when) and (other := seen.setdefault(key, run)) is not run:
-            raise UsageError(f"{run.folder}: is the same run as {other.folder} (same start and end); give one of them")
+            raise UsageError(f"{run.folder}: is {other.folder} (same process, start and end), copied; give one of them")
 
 
 def refuse_invalid(runs: Iterable[Run]) -> None:

@@ -136,7 +136,9 @@ def _problem(name: str, manifest: Mapping[str, Any]) -> str:
         return f"{name}: manifest.json is not a manifest"
     if manifest.get("valid") is True and manifest.get("state") == "done":
         return ""
-    reasons = manifest.get("invalid_reasons") or [f"state {manifest.get('state', 'unknown')}"]
+    state = manifest.get("state", "unknown")
+    going = " (it goes on, or was killed: see `sponge-bench status`)" if state == "running" else ""
+    reasons = manifest.get("invalid_reasons") or [f"state {state}{going}"]
     return f"{name}: {'; '.join(map(str, reasons))}"
 
 

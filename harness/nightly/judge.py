@@ -12,7 +12,7 @@ differences must exclude zero, and the effect must exceed the difference of the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -94,13 +94,19 @@ def compare_noisy(
 
 
 def noise_of(first: Sequence[Numbers], again: Sequence[Numbers]) -> dict[tuple[str, str, str], float]:
-    """Per scenario, system and judged metric: by how much the mean of the same thing done twice differs."""
+    """Per scenario, system and judged metric: by how much the mean of the same thing done twice differs, over the seeds
+    that have a value both times; 0 where none has, so that the interval alone decides."""
     one, two = _by_system(first), _by_system(again)
     return {
-        (*system, name): abs(_mean(metric.value, two[system]) - _mean(metric.value, one[system]))
+        (*system, name): _mean_gap([metric.value(r) for r in one[system]], [metric.value(r) for r in two[system]])
         for system in one.keys() & two.keys()
         for name, metric in JUDGED.items()
     }
+
+
+def _mean_gap(one: Sequence[float], two: Sequence[float]) -> float:
+    gaps = [b - a for a, b in zip(one, two, strict=False) if math.isfinite(a) and math.isfinite(b)]
+    return abs(math.fsum(gaps) / len(gaps)) if gaps else 0.0
 
 
 def differences(first: Sequence[Numbers], again: Sequence[Numbers]) -> list[str]:
@@ -248,7 +254,3 @@ def _exact(old: Sequence[Numbers], new: Sequence[Numbers], name: str) -> tuple[l
         return [0.0] * len(pairs), [float(a != b) for a, b in pairs]
     one, two = zip(*((math.nan if v is None else float(v) for v in pair) for pair in pairs), strict=True)
     return list(one), list(two)
-
-
-def _mean(value: Callable[[Numbers], float], rows: Sequence[Numbers]) -> float:
-    return float(np.mean([value(row) for row in rows]))

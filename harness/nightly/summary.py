@@ -80,7 +80,7 @@ def line(change: Change) -> str:
     parts = [f"{difference(change, change.effect)}"]
     if change.lost:
         parts.append(f"no value any more on {change.lost} seed{'s' * (change.lost != 1)}")
-    if math.isfinite(change.allowed):
+    if math.isfinite(change.allowed) and change.seeds:
         parts.append(f"margin {difference(change, change.allowed)}")
     if change.noise:
         parts.append(f"same twice {difference(change, change.noise)}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.progress.session import IsAlive, SessionState, read_session
-from harness.results.folders import manifest_if_any
+from harness.results.folders import asked_for, manifest_if_any
 from harness.results.provenance import trace_note
 
 OVERHEAD_S = 8.0  # starting and stopping one real session, until one has shown how long it takes
@@ -57,8 +57,7 @@ def read_run(folder: Path, is_alive: IsAlive) -> RunState:
     manifests = [manifest_if_any(place) for place in places]
     sessions = tuple(read_session(place, is_alive) for place in places)
     facts: Mapping[str, Any] = next((manifest for manifest in manifests if manifest), {})
-    asked = facts.get("asked", {})
-    expected = len(asked.get("systems", ())) * len(asked.get("seeds", ()))
+    expected = len(asked_for(manifests))
     alive = any(is_alive(manifest["owner"]) for manifest in manifests if manifest.get("owner"))
     all_ended = bool(sessions) and all(session.is_over for session in sessions)
     complete = all_ended and len(sessions) >= expected

@@ -1,7 +1,7 @@
 """One system on one seed, as far as its folder tells. Reading never changes anything and never waits.
 
 A session writes journals while it runs and turns them into Parquet when it ends; a half-written journal is read up to
-its last whole record batch. A simulated session writes nothing before it ends.
+its last whole record batch. A simulated session writes its manifest when it begins, and rows when it ends.
 """
 
 from __future__ import annotations

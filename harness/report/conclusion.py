@@ -26,16 +26,26 @@ def conclusion(run: Gathered, lines: Sequence[Line]) -> list[str]:
             "The numbers below are shown to find out what went wrong, and must not be compared.",
         ]
     fair = on_common_seeds(run, [line.system for line in usable])
+    if fair is None:
+        each = [f"{line.system} violated {percent(line.violations / line.planned)} of its requests" for line in usable]
+        return [
+            f"No seed of {run.scenario['name']} is valid for all systems, so they cannot be compared.",
+            f"Each on seeds of its own: {_list(each)}.",
+            _sentence(_invalid(run) or f"did not end: {some_of(run.unfinished)}"),
+        ]
     if fair is not run:
         usable = [line_of(fair, line.system) for line in usable]
     return [_violations(fair, usable), _cost(usable), _trust(run, fair, usable)]
 
 
-def on_common_seeds(run: Gathered, systems: Sequence[str]) -> Gathered:
-    """The run on the seeds that are valid for all these systems; as it is where they are the same, or there is none."""
+def on_common_seeds(run: Gathered, systems: Sequence[str]) -> Gathered | None:
+    """The run on the seeds that are valid for all these systems, as it is where they are the same; None where there is
+    no such seed."""
     seeds = [{member.seed for member in run.of(system)} for system in systems]
     common = set.intersection(*seeds)
-    if not common or all(mine == common for mine in seeds):
+    if not common:
+        return None
+    if all(mine == common for mine in seeds):
         return run
     kept = (m for m in run.valid if m.system in systems and m.seed in common)
     return replace(run, members=tuple(kept))

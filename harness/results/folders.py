@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,14 @@ def unfinished(manifests: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
     manifests: by the same names.
     """
-    asked = [manifest.get("asked") or {} for manifest in manifests.values()]
-    wanted = {f"{system}/seed-{k}" for one in asked for system in one.get("systems", ()) for k in one.get("seeds", ())}
     ended = {name for name, manifest in manifests.items() if manifest.get("state") == "done"}
-    return sorted((wanted | manifests.keys()) - ended)
+    return sorted((asked_for(manifests.values()) | manifests.keys()) - ended)
+
+
+def asked_for(manifests: Iterable[Mapping[str, Any]]) -> set[str]:
+    """What the sessions of a run were begun for, of every one that says so. As `<system>/seed-<k>`."""
+    asked = [manifest.get("asked") or {} for manifest in manifests]
+    return {f"{system}/seed-{k}" for one in asked for system in one.get("systems", ()) for k in one.get("seeds", ())}
 
 
 def unfinished_in(run: Path) -> list[str]:
@@ -78,7 +82,11 @@ def is_manifest(value: object) -> bool:
     if not isinstance(value, dict):
         return False
     objects = all(isinstance(value.get(key, {}), dict) for key in ("asked", "backend", "plan", "scenario", "start"))
-    return objects and isinstance(value.get("invalid_reasons", []), list)
+    lists = isinstance(value.get("invalid_reasons", []), list) and isinstance(value.get("traces") or [], list)
+    if not objects or not lists:
+        return False
+    asked = all(isinstance(value.get("asked", {}).get(key, []), list) for key in ("systems", "seeds"))
+    return asked and all(isinstance(trace, dict) for trace in value.get("traces") or [])
 
 
 def is_readable(folder: Path) -> bool:

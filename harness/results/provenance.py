@@ -10,8 +10,8 @@ from harness.types import BY_NAME
 
 def generated_traces(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Why each generated trace of a run stands there, by its name; empty where all are measured."""
-    traces = manifest.get("traces") or ()
-    return {str(trace["name"]): str(trace["synthetic_because"]) for trace in traces if trace.get("synthetic_because")}
+    made = [trace for trace in manifest.get("traces") or () if trace.get("synthetic_because")]
+    return {str(trace.get("name", "a trace")): str(trace["synthetic_because"]) for trace in made}
 
 
 def trace_note(manifests: Iterable[Mapping[str, Any]]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -67,7 +69,8 @@ def refuse_other_code(folder: Path, manifest: Mapping[str, Any], oracle_commit: 
 
 
 def add_oracle(folder: Path, manifest: Mapping[str, Any], model: TwinModel, traces: dict[str, Trace]) -> None:
-    """Simulate the oracle on the plan that `manifest`, of another system in this run, was made with.
+    """Simulate the oracle on the plan that `manifest`, of another system in this run, was made with. It joins the run
+    when it is whole: interrupted, it leaves the run as it was.
 
     Raises UsageError when the run was made by another commit.
     """
@@ -75,7 +78,12 @@ def add_oracle(folder: Path, manifest: Mapping[str, Any], model: TwinModel, trac
     refuse_other_code(folder, manifest, code_facts()["git_commit"])
     prepared = prepared_again(folder, scenario, manifest, model, traces)
     plan = PlannedSeed(seed, plan_path(folder, seed), dict(manifest["plan"]), manifest["plan_sha256"])
-    run_task(Task(prepared, ORACLE, plan, model))
+    own = folder / ORACLE / f"seed-{seed}"
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=folder) as scratch:
+        run_task(Task(replace(prepared, folder=Path(scratch)), ORACLE, plan, model))
+        shutil.rmtree(own, ignore_errors=True)
+        own.parent.mkdir(exist_ok=True)
+        shutil.move(Path(scratch) / ORACLE / own.name, own)
 
 
 def prepared_again(

@@ -122,8 +122,9 @@ def run_task(task: Task) -> dict[str, Any]:
     try:
         outcome = write_rows(session, simulation_of(session, spec, task.model), plan.path)
         manifest |= conclusion(plan.totals["planned"], outcome)
-    except BaseException:
-        manifest |= {"state": "interrupted", "valid": False, "invalid_reasons": ["the simulation did not end"]}
+    except BaseException as error:
+        why = f"the simulation did not end: {str(error) or type(error).__name__}"
+        manifest |= {"state": "interrupted", "valid": False, "invalid_reasons": [why]}
         raise
     finally:
         write_manifest(session.folder, manifest)
@@ -169,7 +170,7 @@ class RowSinks:
             rows.clear()
 
     def _decision(self, observation: Observation, decision: Decision, applied: Applied) -> None:
-        # Deciding takes no virtual time; how long it took here would differ from run to run.
+        # How long deciding took here is not the twin's time, and would differ from run to run.
         self._rows["decisions"].append(decision_row(observation, decision, applied, None))
         if len(self._rows["decisions"]) >= ROWS_AT_ONCE:
             self.flush()

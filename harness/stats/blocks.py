@@ -26,6 +26,8 @@ MIN_BLOCKS_THAT_DIFFER = 5
 RESAMPLES = 4999
 DRAWN_AT_ONCE = 2_000_000  # blocks, to bound memory
 SEED = 20260101
+ROUNDING = 1e-12  # relative; a resample whose blocks differ by less does not vary
+LARGEST_EXPONENT = 50.0  # of a ratio's interval; beyond, it says nothing
 LONGER = 2.0  # times the length that serves the variance best: intervals want longer blocks, bursts too
 
 
@@ -91,6 +93,8 @@ def ratio_interval(
     pivot = ratio_pivot(over, under, confidence, log=positive)
     if isinstance(pivot, str):
         return Estimate(value, n=len(over), refused=pivot)
+    if positive and max(abs(pivot.t_low), abs(pivot.t_high)) * pivot.standard_error > LARGEST_EXPONENT:
+        return Estimate(value, n=len(over), refused="its resamples say nothing")
     return pivot.interval(len(over))
 
 
@@ -170,5 +174,6 @@ def _resampled(tops: Floats, bottoms: Floats, centre: float, drawn: npt.NDArray[
         value = top.sum(axis=1) / total
         residual = top - value[:, None] * bottom
         error = np.sqrt((residual**2).sum(axis=1) * blocks / (blocks - 1)) / total
+        error = np.where(error > ROUNDING * np.abs(value), error, 0.0)  # none, as where it is exactly so
         t: Floats = np.log(value / centre) / (error / value) if log else (value - centre) / error
     return t

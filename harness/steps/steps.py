@@ -116,6 +116,8 @@ def do_steps(steps: Sequence[Step], ledger: Ledger, say: Say) -> list[str]:
 def time_left(pace: Pace, steps: Sequence[Step]) -> str:
     """For people: what the pace tells, and how many of the steps it tells nothing about."""
     unknown = sum(step.work == 0 for step in steps)
+    if steps and not unknown and pace.left_s() == 0.0:
+        return "nearly nothing left"
     if not unknown:
         return pace.text() if steps else "nothing left"
     steps_left = f"{unknown} step{'s' * (unknown > 1)} of unknown length"

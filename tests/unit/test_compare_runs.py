@@ -316,11 +316,15 @@ def test_a_run_given_twice_is_refused(eight):
 
 
 def test_a_copy_of_a_run_is_refused(tmp_path):
-    times = {"started_utc": "2026-01-01T00:00:00+00:00", "ended_utc": "2026-01-01T00:05:00+00:00"}
+    times = {
+        "owner": "h/7/1.00",
+        "started_utc": "2026-01-01T00:00:00+00:00",
+        "ended_utc": "2026-01-01T00:05:00+00:00",
+    }
     for system in ("static-max", "frugal"):
         write_run(tmp_path / "made-up" / "run-a", system, 1, **times)
     shutil.copytree(tmp_path / "made-up" / "run-a", tmp_path / "made-up" / "run-b")
-    with pytest.raises(UsageError, match=r"run-b.*is the same run as .*run-a"):
+    with pytest.raises(UsageError, match=r"run-b.*: is .*run-a.*copied; give one of them"):
         compare_runs([tmp_path / "made-up" / "run-a", tmp_path / "made-up" / "run-b"])
 
 

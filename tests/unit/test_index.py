@@ -106,7 +106,16 @@ def test_a_manifest_that_is_not_json_is_a_problem_of_its_run_and_no_error(result
 
 
 @pytest.mark.parametrize(
-    "odd", [{"plan": None}, {"backend": "docker"}, {"invalid_reasons": 3}, {"asked": []}, {"scenario": "quickstart"}]
+    "odd",
+    [
+        {"plan": None},
+        {"backend": "docker"},
+        {"invalid_reasons": 3},
+        {"asked": []},
+        {"scenario": "quickstart"},
+        {"traces": ["a"]},
+        {"asked": {"systems": None}},
+    ],
 )
 def test_a_manifest_of_another_form_is_a_problem_of_its_run_and_no_error(results, odd):
     session(results, "b/20260201T-y/sponge/1", **odd)
@@ -134,7 +143,8 @@ def test_what_was_asked_for_and_did_not_run_is_a_problem(results):
 
 def test_a_run_that_still_goes_on_is_not_valid(results):
     session(results, "b/20260201T-y/sponge/1", state="running", valid=None)
-    assert index(results)[-1].problems == ("sponge/seed-1: state running",)
+    (problem,) = index(results)[-1].problems
+    assert problem == "sponge/seed-1: state running (it goes on, or was killed: see `sponge-bench status`)"
 
 
 def test_a_sweep_is_listed_and_is_not_valid_before_its_table_is_there(results):

@@ -68,6 +68,12 @@ def test_a_seed_without_a_value_on_both_sides_hides_no_regression_of_the_others(
     assert change.effect == pytest.approx(0.6)
 
 
+def test_a_seed_without_a_value_hides_no_regression_of_a_real_run_either():
+    after, again = with_p99(0.9, 0.91, None), with_p99(0.9, 0.9, None)
+    (change,) = compare_noisy(with_p99(0.3, 0.3, None), after, again, P99).of("regression")
+    assert (change.metric, change.noise) == ("latency_p99_s", pytest.approx(0.005))
+
+
 def test_a_value_that_is_lost_is_a_regression_and_one_that_is_found_is_not():
     lost = compare(with_p99(0.3, 0.3, 0.3), with_p99(0.3, 0.3, None), P99)
     assert [(c.metric, c.lost) for c in lost.of("regression")] == [("latency_p99_s", 1)]

@@ -143,3 +143,34 @@ def test_a_run_whose_profile_is_gone_is_refused_with_both_named(finished, tmp_pa
     run = copy_of(finished[0], tmp_path, "*/*/manifest.json", backend=backend | {"model": model})
     _, _, error = invoke("oracle", "--run", run)
     assert "published yolov5s [0.5]; at hand: the latency profile published yolov5s." in str(error)
+
+
+def without_oracle(finished, place):
+    """A copy of the run as it was before the oracle was added."""
+    run = place / "small" / finished[0].name
+    shutil.copytree(finished[0], run)
+    shutil.rmtree(run / "oracle")
+    return run
+
+
+def test_an_interrupted_oracle_leaves_the_run_as_it_was(finished, tmp_path, monkeypatch):
+    run = without_oracle(finished, tmp_path)
+    before = sorted(run.rglob("*"))
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.run.simulated.write_rows", interrupted)
+        assert invoke("oracle", "--run", run, "--seed", "1")[0] != 0
+    assert sorted(run.rglob("*")) == before
+    assert invoke("oracle", "--run", run, "--seed", "1")[0] == 0
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_session_that_did_not_end_is_left_out_and_said(finished, tmp_path):
+    run = without_oracle(finished, tmp_path)
+    (run / "fa2" / "seed-1" / "manifest.json").write_text('{"state": "running"}')
+    code, output, error = invoke("oracle", "--run", run, "--seed", "1")
+    assert code == 0, (output, error)
+    assert "note: did not end, and is left out: fa2/seed-1" in output
+    assert {row["system"] for row in entries(run)[0]["systems"]} == {"sponge", "static-max", "oracle"}

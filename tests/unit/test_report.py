@@ -94,6 +94,18 @@ def test_systems_are_compared_on_the_seeds_valid_for_all(simulated_run, tmp_path
     assert "these sentences are of the seed 2 valid for all systems" in last
 
 
+def test_systems_without_a_valid_seed_in_common_are_not_compared(simulated_run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(simulated_run, copy)
+    for name in ("static-max/seed-1", "static-half/seed-2"):
+        path = copy / name / "manifest.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "valid": False, "invalid_reasons": ["lag"]}))
+    first, second, third = sentences(gather(copy))
+    assert "is valid for all systems, so they cannot be compared" in first
+    assert "Each on seeds of its own: static-max violated" in second
+    assert third.startswith("2 of 4 runs are invalid")
+
+
 def test_a_trace_that_stands_in_for_a_measured_one_is_in_the_conclusion(simulated_run, tmp_path):
     traces = [{"name": "synthetic-ghent-4g/bus_0001", "synthetic_because": "no network"}]
     found = changed(simulated_run, tmp_path, traces=traces)
