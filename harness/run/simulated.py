@@ -123,8 +123,8 @@ def run_task(task: Task) -> dict[str, Any]:
         outcome = write_rows(session, simulation_of(session, spec, task.model), plan.path)
         manifest |= conclusion(plan.totals["planned"], outcome)
     except BaseException as error:
-        why = f"the simulation did not end: {str(error) or type(error).__name__}"
-        manifest |= {"state": "interrupted", "valid": False, "invalid_reasons": [why]}
+        why = "it was interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+        manifest |= {"state": "interrupted", "valid": False, "invalid_reasons": [f"the simulation did not end: {why}"]}
         raise
     finally:
         write_manifest(session.folder, manifest)
