@@ -14,9 +14,8 @@ from typing import Annotated
 import typer
 
 from harness.cli.commands import OnCall
-from harness.errors import BenchError, UsageError
+from harness.errors import BenchError, Interrupted, UsageError
 
-INTERRUPTED = 130
 app = typer.Typer(
     name="sponge-bench",
     cls=OnCall,
@@ -60,9 +59,9 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("sponge-bench: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(Interrupted.exit_code)
     except SystemExit as stop:  # the command line library turns an interrupt into this, without a word
-        if stop.code == INTERRUPTED:
+        if stop.code == Interrupted.exit_code:
             print("sponge-bench: interrupted; what was finished stays", file=sys.stderr)
         raise
     except Exception as error:  # the one place: whatever we did not foresee still ends in one line

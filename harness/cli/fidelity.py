@@ -111,8 +111,6 @@ def fidelity(
     if run is not None:
         refuse_idle_options(given_options(context))
     given = calibrate(run_folders(calibration)) if calibration else None
-    if run is not None and given is None and not plain:
-        given = cached_calibration(run, folders_in(run, systems))
     if run is None:
         asked = asked_for(console, scenario, systems, seeds, out, mirror, model, fresh=calibrate_now)
         if backend not in BACKENDS:
@@ -121,6 +119,8 @@ def fidelity(
         say(console, f"backend {why}")
         say_company(console)
         run, given = run_and_calibrate(console, asked, place, given, plain=plain)
+    elif given is None and not plain:
+        given = cached_calibration(run, folders_in(run, systems))
     judge(console, run, folders_in(run, systems), given, draws)
 
 

@@ -17,8 +17,8 @@ from harness.cli.matrix_run import default_processes
 from harness.cli.sweep import Asked, asked_for, models_of, sweep_id
 from harness.errors import BenchError
 from harness.index import newest_run
-from harness.index.entries import read_json
 from harness.replica.models import ModelFile, model_file
+from harness.results.folders import object_if_any
 from harness.run.bench import RunRequest, check_systems, load_traces, prepare, seeds_of
 from harness.run.code import PRESENTING, ROOT, code_digest
 from harness.run.host import profile_host
@@ -97,12 +97,12 @@ def run_step(scenario: Scenario, code: str, out: Path, mirror: Path | None, trac
     name, systems = scenario.name, scenario.systems
     title = f"run {name}: {len(systems)} systems x {SEEDS} seeds"
     work = requests_of(scenario, systems) * SEEDS
-    step = Step(f"run-{name}", title, code, simulating(scenario, systems, out, mirror), (traces.name,), work)
 
     def left(key: str) -> float:
         return sum(requests_of(scenario, job.systems) for job in jobs_left(scenario, systems, out, mirror, key))
 
-    step = replace(step, left=left)
+    do = simulating(scenario, systems, out, mirror)
+    step = Step(f"run-{name}", title, code, do, (traces.name,), work, left=left)
     return replace(step, outputs=(out / name / run_id_of(keys_of([traces, step])[step.name]),))
 
 
@@ -253,7 +253,7 @@ def simulate_seed(job: Seed) -> None:
 
 def is_done(folder: Path) -> bool:
     """Whether a system's run on a seed ended and may be used."""
-    manifest = read_json(folder / "manifest.json") or {}
+    manifest = object_if_any(folder / "manifest.json") or {}
     return manifest.get("state") == "done" and manifest.get("valid") is True
 
 

@@ -17,7 +17,7 @@ from harness.cli.display import print_whole
 from harness.cli.replays import Rescues, rescues_of
 from harness.errors import UsageError, unknown_name
 from harness.results import run_folders
-from harness.results.folders import is_readable, manifest_if_any, some_of, unfinished_in
+from harness.results.folders import manifest_if_any, readable_folders, some_of, unfinished_in
 from harness.results.provenance import trace_note
 
 CAUSE_CAPTION = (
@@ -85,9 +85,7 @@ def why(
 
 def wanted_folders(run: Path, system: str, seed: int | None) -> list[Path]:
     """The folders of a run with results that were asked for. Raises UsageError when there is no such system or seed."""
-    found = [folder for folder in run_folders(run) if is_readable(folder)]
-    if not found:
-        raise UsageError(f"{run}: no session of it has results yet; wait for it, or run it again")
+    found = readable_folders(run)
     systems = {folder.parent.name for folder in found}
     if system and system not in systems:
         raise unknown_name(str(run), "system", system, systems)

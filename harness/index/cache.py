@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from harness.index.entries import Entry, entry_folders, in_time, manifests_of, read_entry, read_json
+from harness.index.entries import Entry, entry_folders, in_time, manifests_of, read_entry
+from harness.results.folders import object_if_any
 from harness.settings import from_mapping
 
 INDEX_VERSION = 2
@@ -48,7 +49,7 @@ def stamp_of(folder: Path) -> list[list[Any]]:
 
 
 def _kept(results: Path) -> dict[str, Any]:
-    found = read_json(results / INDEX_FILE) or {}
+    found = object_if_any(results / INDEX_FILE) or {}
     entries = found.get("entries")
     return entries if found.get("version") == INDEX_VERSION and isinstance(entries, dict) else {}
 

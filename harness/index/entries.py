@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 from harness.results.folders import (
     SESSION_MANIFESTS,
     manifest_if_any,
+    object_if_any,
     session_folders,
     session_name,
     some_of,
@@ -99,7 +99,7 @@ def read_entry(folder: Path) -> Entry:
 
 def _sweep(folder: Path) -> Entry:
     """A sweep is whole when its table is there: the table is written when all points are done."""
-    found = read_json(folder / SWEEP_MANIFEST)
+    found = object_if_any(folder / SWEEP_MANIFEST)
     facts = found or {}
     problems = [] if found is not None else [f"{SWEEP_MANIFEST}: not a JSON object"]
     if not (folder / "sweep.parquet").exists():
@@ -120,15 +120,6 @@ def _sweep(folder: Path) -> Entry:
         dirty=bool(facts.get("git_dirty")),
         problems=tuple(problems),
     )
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a file, or None when it is not JSON, not an object or not there."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _problem(name: str, manifest: Mapping[str, Any]) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.index.cache import index
-from harness.index.entries import Entry, manifests_of, read_entry, read_json
+from harness.index.entries import Entry, manifests_of, read_entry
+from harness.results.folders import object_if_any
 
 SHORTEST_COMMIT = 4
 SIDECAR_KEYS = ("runs", "sweeps", "run", "sweep")
@@ -74,7 +75,7 @@ def runs_behind(figure: Path, results: Path) -> list[Entry]:
     Raises UsageError when there is no such file, when it names none, and for a name that is nowhere any more.
     """
     sidecar = sidecar_of(figure)
-    facts = read_json(sidecar)
+    facts = object_if_any(sidecar)
     if facts is None:
         raise UsageError(f"{sidecar}: not a JSON object; must name the figure's runs")
     names = list(dict.fromkeys(name for key in SIDECAR_KEYS for name in _names_in(facts.get(key))))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.progress.session import IsAlive, SessionState, read_session
-from harness.results.folders import asked_for, manifest_if_any
+from harness.results.folders import asked_for, is_seed, manifest_if_any
 from harness.results.provenance import trace_note
 
 OVERHEAD_S = 8.0  # starting and stopping one real session, until one has shown how long it takes
@@ -53,7 +53,7 @@ class RunState:
 def read_run(folder: Path, is_alive: IsAlive) -> RunState:
     """The state of a run's folder, read now."""
     places = sorted(folder.glob("*/seed-*/"), key=_began)
-    places = [p for p in places if p.parent.name != "plans" and p.name.removeprefix("seed-").isdecimal()]
+    places = [p for p in places if p.parent.name != "plans" and is_seed(p)]
     manifests = [manifest_if_any(place) for place in places]
     sessions = tuple(read_session(place, is_alive) for place in places)
     facts: Mapping[str, Any] = next((manifest for manifest in manifests if manifest), {})

@@ -14,9 +14,8 @@ import pandas as pd
 
 from harness.autopsy import Examined, Rescue, examine
 from harness.autopsy.rescue import Bools
-from harness.errors import UsageError
-from harness.results import CoreSeries, Summary, core_series, run_folders, summarise
-from harness.results.folders import is_readable, some_of, unfinished_in
+from harness.results import CoreSeries, Summary, core_series, summarise
+from harness.results.folders import readable_folders, unfinished_in
 from harness.tables import PLAN, read_parquet
 
 Floats = npt.NDArray[np.float64]
@@ -147,14 +146,11 @@ class Gathered:
 
 def gather(run: Path) -> Gathered:
     """Read a run, as far as its sessions left results. Raises UsageError when none did, or one is of another schema."""
-    left = unfinished_in(run)
-    members = [_member(folder) for folder in run_folders(run) if is_readable(folder)]
-    if not members:
-        raise UsageError(f"{run}: no session of it has results yet ({some_of(left)}); wait for it, or run it again")
+    members = [_member(folder) for folder in readable_folders(run)]
     order = [*members[0].manifest["scenario"]["systems"]]
     rank = {name: index for index, name in enumerate(order)}
     members.sort(key=lambda one: (rank.get(one.system, len(rank)), one.system, one.seed))
-    return Gathered(run, tuple(members), unfinished=tuple(left))
+    return Gathered(run, tuple(members), unfinished=tuple(unfinished_in(run)))
 
 
 def _member(folder: Path) -> Member:

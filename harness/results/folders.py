@@ -16,7 +16,12 @@ NEEDED = ("scenario", "system", "seed", "start", "counts", "send_lag", "valid", 
 def session_folders(run: Path) -> list[Path]:
     """The folders of one run that hold a manifest, one per system and seed, by path; none when there are none."""
     found = (path.parent for path in run.glob(SESSION_MANIFESTS))
-    return sorted(folder for folder in found if folder.name.removeprefix("seed-").isdecimal())
+    return sorted(folder for folder in found if is_seed(folder))
+
+
+def is_seed(folder: Path) -> bool:
+    """Whether a folder is named as that of a seed."""
+    return folder.name.removeprefix("seed-").isdecimal()
 
 
 def run_folders(run: Path) -> list[Path]:
@@ -35,6 +40,15 @@ def ended_folders(run: Path) -> list[Path]:
         states = ", ".join(sorted({str(manifest.get("state", "unknown")) for manifest in manifests.values()}))
         raise UsageError(f"{run}: no session of it ended (state {states}); run it again")
     return ended
+
+
+def readable_folders(run: Path) -> list[Path]:
+    """Those of a run whose session left results, also where it was interrupted. Raises UsageError when none did."""
+    found = [folder for folder in run_folders(run) if is_readable(folder)]
+    if not found:
+        left = some_of(unfinished_in(run))
+        raise UsageError(f"{run}: no session of it has results yet ({left}); wait for it, or run it again")
+    return found
 
 
 def unfinished(manifests: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -70,17 +84,21 @@ def some_of(names: Sequence[str], most: int = 3) -> str:
 
 def manifest_if_any(folder: Path) -> dict[str, Any]:
     """The manifest of a session; empty when there is none, or the file is not one."""
-    try:
-        found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    found = object_if_any(folder / "manifest.json") or {}
     return found if is_manifest(found) else {}
 
 
-def is_manifest(value: object) -> bool:
+def object_if_any(path: Path) -> dict[str, Any] | None:
+    """The object in a file, or None when it is not JSON, not an object or not there."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def is_manifest(value: Mapping[str, Any]) -> bool:
     """Whether the parts a manifest consists of have the form they should have, as far as they are there."""
-    if not isinstance(value, dict):
-        return False
     objects = all(isinstance(value.get(key, {}), dict) for key in ("asked", "backend", "plan", "scenario", "start"))
     lists = isinstance(value.get("invalid_reasons", []), list) and isinstance(value.get("traces") or [], list)
     if not objects or not lists:
@@ -91,7 +109,7 @@ def is_manifest(value: object) -> bool:
 
 def is_readable(folder: Path) -> bool:
     """Whether a session got so far that its results can be read."""
-    return not [key for key in NEEDED if key not in manifest_if_any(folder)]
+    return manifest_if_any(folder).keys() >= set(NEEDED)
 
 
 def finished_manifest(folder: Path) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def ratio_pivot(over: Floats, under: Floats, confidence: float, *, log: bool = F
     tops, bottoms = block_sums(over, length), block_sums(under, length)
     centre = tops.sum() / bottoms.sum()
     error = float(np.sqrt(np.mean((tops - centre * bottoms) ** 2) / (blocks - 1)) / bottoms.mean())
-    if log and min(value, centre) <= 0.0:
+    if log and centre <= 0.0:
         return "it is 0 in all blocks but few"
     t = _studentised(tops, bottoms, centre, blocks, log=log)
     if len(t) < 0.9 * RESAMPLES:
